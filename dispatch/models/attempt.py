@@ -1,0 +1,30 @@
+from django.db import models
+
+from dispatch.models.delivery import OUTCOME_CHOICES, Delivery
+from subscriptions.fields import PublicIdField
+
+
+class Attempt(models.Model):
+    """One HTTP request for a delivery, as it went. Written once, by `dispatch.outbox`, and never changed."""
+
+    id = PublicIdField("att")
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="attempts", db_index=False)
+    number = models.PositiveSmallIntegerField(help_text="1 for the first attempt of its delivery.")
+    outcome = models.CharField(max_length=20, choices=OUTCOME_CHOICES)
+    status_code = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=500, blank=True, help_text="What went wrong, in one sentence.")
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField(null=True, help_text="Milliseconds from the start to the end.")
+    remote_address = models.CharField(max_length=64, blank=True)
+    response_headers = models.JSONField(default=dict)
+    response_body = models.TextField(blank=True, help_text="The beginning of the body.")
+    worker = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [
+            # Also serves the attempts of one delivery.
+            models.UniqueConstraint("delivery", "number", name="dispatch_attempt_delivery_number_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} #{self.number}"

@@ -1,0 +1,70 @@
+from django.db import models
+from django.db.models import Q
+
+from dispatch.models.event import Event
+from dispatch.states import DeliveryStatus, Outcome
+from subscriptions.fields import PublicIdField
+from subscriptions.models import Endpoint
+
+STATUS_CHOICES = [(status.value, status.value.capitalize()) for status in DeliveryStatus]
+OUTCOME_CHOICES = [(outcome.value, outcome.value.replace("_", " ").capitalize()) for outcome in Outcome]
+
+
+class Delivery(models.Model):
+    """One event on its way to one endpoint. Its moves are in `dispatch.states`, made by `dispatch.outbox`."""
+
+    id = PublicIdField("dlv")
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
+    status = models.CharField(max_length=10, choices=STATUS_CHOICES, default=DeliveryStatus.PENDING.value)
+    next_attempt_at = models.DateTimeField(null=True, help_text="When it is due; set while pending.")
+    attempt_count = models.PositiveSmallIntegerField(default=0, help_text="Attempts begun.")
+    claim_token = models.UUIDField(null=True, help_text="Whose claim it is; set while sending.")
+    lease_expires_at = models.DateTimeField(null=True, help_text="When the claim ends by itself; set while sending.")
+    claimed_at = models.DateTimeField(null=True, help_text="When the claim was made; set while sending.")
+    claimed_by = models.CharField(max_length=100, blank=True, help_text="The worker that made the last claim.")
+    last_outcome = models.CharField(max_length=20, choices=OUTCOME_CHOICES, blank=True)
+    last_status_code = models.PositiveSmallIntegerField(null=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    note = models.CharField(max_length=200, blank=True, help_text="Why it was cancelled.")
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            # Also serves the deliveries of one event.
+            models.UniqueConstraint("event", "endpoint", name="dispatch_delivery_event_endpoint_unique"),
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in DeliveryStatus]),
+                name="dispatch_delivery_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="pending", next_attempt_at__isnull=False)
+                | (~Q(status="pending") & Q(next_attempt_at__isnull=True)),
+                name="dispatch_delivery_due_while_pending",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status="sending",
+                    claim_token__isnull=False,
+                    lease_expires_at__isnull=False,
+                    claimed_at__isnull=False,
+                )
+                | (
+                    ~Q(status="sending")
+                    & Q(claim_token__isnull=True, lease_expires_at__isnull=True, claimed_at__isnull=True)
+                ),
+                name="dispatch_delivery_leased_while_sending",
+            ),
+        ]
+        indexes = [
+            # Serves outbox.claim (what is due at this endpoint?) and outbox.pending_lanes (a loose scan).
+            models.Index("endpoint", "next_attempt_at", name="dispatch_delivery_due", condition=Q(status="pending")),
+            # Serves outbox.rescue: whose lease has ended?
+            models.Index("lease_expires_at", name="dispatch_delivery_leased", condition=Q(status="sending")),
+            # Serves lists of one endpoint's deliveries, newest first.
+            models.Index("endpoint", "id", name="dispatch_delivery_endpoint"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id

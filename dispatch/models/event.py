@@ -1,0 +1,35 @@
+from django.db import models
+
+from subscriptions import patterns
+from subscriptions.fields import PublicIdField
+from subscriptions.models import Subscriber
+
+
+class Event(models.Model):
+    """Something that happened, with its payload. Written once and never changed."""
+
+    id = PublicIdField("evt")
+    type = models.CharField(max_length=patterns.MAX_LENGTH)
+    subscriber = models.ForeignKey(
+        Subscriber, on_delete=models.PROTECT, null=True, blank=True, help_text="Whom it is for. Empty: for all."
+    )
+    payload = models.TextField(help_text="The exact JSON text that is sent.")
+    idempotency_key = models.CharField(max_length=200, null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Also serves the look-up of the first event with a key.
+            models.UniqueConstraint(
+                "idempotency_key",
+                condition=models.Q(idempotency_key__isnull=False),
+                name="dispatch_event_idempotency_key_unique",
+            ),
+        ]
+        indexes = [
+            # Serves lists of one event type, newest first.
+            models.Index("type", "id", name="dispatch_event_type"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"

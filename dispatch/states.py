@@ -1,0 +1,44 @@
+"""The states of a delivery, the moves between them, and the outcomes of an attempt.
+
+    created -> pending -> sending -> delivered
+                 ^           |-----> failed      (schedule exhausted, or a final answer)
+                 +-----------+                   (retry: next_attempt_at = now + back-off)
+               pending -> cancelled              (asked for, or its endpoint is disabled)
+"""
+
+import enum
+
+
+class DeliveryStatus(enum.StrEnum):
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+MOVES = {
+    DeliveryStatus.PENDING: {DeliveryStatus.SENDING, DeliveryStatus.CANCELLED},
+    DeliveryStatus.SENDING: {DeliveryStatus.PENDING, DeliveryStatus.DELIVERED, DeliveryStatus.FAILED},
+    DeliveryStatus.DELIVERED: set[DeliveryStatus](),
+    DeliveryStatus.FAILED: set[DeliveryStatus](),
+    DeliveryStatus.CANCELLED: set[DeliveryStatus](),
+}
+FINAL = frozenset(status for status, moves in MOVES.items() if not moves)
+
+
+class Outcome(enum.StrEnum):
+    """How an attempt ended, in one word that can be filtered by."""
+
+    SUCCESS = "success"
+    HTTP_ERROR = "http_error"
+    REDIRECT = "redirect"
+    ENDPOINT_GONE = "endpoint_gone"
+    TIMEOUT = "timeout"
+    DNS_ERROR = "dns_error"
+    CONNECTION_ERROR = "connection_error"
+    TLS_ERROR = "tls_error"
+    PROTOCOL_ERROR = "protocol_error"
+    ADDRESS_REFUSED = "address_refused"
+    CANNOT_BUILD = "cannot_build"
+    WORKER_LOST = "worker_lost"

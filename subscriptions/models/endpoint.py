@@ -1,0 +1,193 @@
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+
+from subscriptions import endpoint_urls, patterns, signing_secrets
+from subscriptions.fields import PublicIdField
+from subscriptions.models.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from subscriptions.models.signing_secret import SigningSecret
+
+
+class EndpointState(models.TextChoices):
+    ACTIVE = "active", "Active"
+    PAUSED = "paused", "Paused: deliveries wait"
+    DISABLED = "disabled", "Disabled: deliveries are cancelled"
+
+
+class SignatureScheme(models.TextChoices):
+    """How an endpoint's requests are signed."""
+
+    STANDARD = "standard", "Standard Webhooks (webhook-signature)"
+    X_SIGNATURE = "x-signature", "X-Signature: hex HMAC-SHA256 of the body"
+    BOTH = "both", "Both, side by side"
+
+    @property
+    def is_standard(self) -> bool:
+        return self is not SignatureScheme.X_SIGNATURE
+
+    @property
+    def is_x_signature(self) -> bool:
+        return self is not SignatureScheme.STANDARD
+
+
+def validate_url(url: str) -> None:
+    """Raise Django's `ValidationError` unless `url` has the form of an endpoint's URL."""
+    try:
+        endpoint_urls.check_url(url)
+    except endpoint_urls.InvalidUrl as error:
+        raise ValidationError(str(error)) from error
+
+
+def validate_pattern(pattern: str) -> None:
+    """Raise Django's `ValidationError` unless `pattern` is an event type pattern."""
+    try:
+        patterns.check_pattern(pattern)
+    except patterns.InvalidEventType as error:
+        raise ValidationError(str(error)) from error
+
+
+class EndpointQuerySet(models.QuerySet["Endpoint"]):
+    def wanting(self, event_type: str, subscriber: Subscriber | None) -> "EndpointQuerySet":
+        """Keep the endpoints whose event types match `event_type`, of one subscriber or, with None, of all."""
+        wanting = self.filter(event_type_patterns__pattern__in=patterns.patterns_matching(event_type)).distinct()
+        return wanting if subscriber is None else wanting.filter(subscriber=subscriber)
+
+
+class EndpointManager(models.Manager["Endpoint"]):
+    def get_queryset(self) -> EndpointQuerySet:
+        return EndpointQuerySet(self.model, using=self._db)
+
+    def wanting(self, event_type: str, subscriber: Subscriber | None) -> EndpointQuerySet:
+        return self.get_queryset().wanting(event_type, subscriber)
+
+    @transaction.atomic
+    def register(
+        self,
+        *,
+        subscriber: Subscriber,
+        url: str,
+        event_types: Iterable[str] = (patterns.ALL,),
+        signature_scheme: str = SignatureScheme.STANDARD,
+        secret: str | None = None,
+        description: str = "",
+    ) -> tuple["Endpoint", "SigningSecret"]:
+        """Create an endpoint with its event types and its signing secret, a new one unless `secret` is given.
+
+        Raises Django's `ValidationError`, by field, for a URL, pattern, scheme or secret of the wrong form.
+        """
+        endpoint = self.model(
+            subscriber=subscriber, url=url, signature_scheme=signature_scheme, description=description
+        )
+        endpoint.full_clean()
+        if secret is not None:
+            try:
+                endpoint.check_secret(secret)
+            except ValidationError as error:
+                raise ValidationError({"secret": error.messages}) from error
+        endpoint.save()
+        endpoint.set_event_types(event_types)
+        signing_secret = endpoint.signing_secrets.create(value=secret or signing_secrets.generate())
+        return endpoint, signing_secret
+
+
+class Endpoint(models.Model):
+    """A subscriber's URL with its event types, secrets and delivery settings."""
+
+    id = PublicIdField("ep")
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.PROTECT, related_name="endpoints")
+    url = models.CharField("URL", max_length=endpoint_urls.MAX_LENGTH, validators=[validate_url])
+    description = models.CharField(max_length=500, blank=True)
+    signature_scheme = models.CharField(
+        max_length=20, choices=SignatureScheme.choices, default=SignatureScheme.STANDARD
+    )
+    state = models.CharField(max_length=20, choices=EndpointState.choices, default=EndpointState.ACTIVE)
+    state_reason = models.CharField(max_length=200, blank=True, help_text="Why it is paused or disabled.")
+    state_changed_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = EndpointManager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=EndpointState.values), name="subscriptions_endpoint_state_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(signature_scheme__in=SignatureScheme.values),
+                name="subscriptions_endpoint_signature_scheme_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.description or self.id
+
+    def clean(self) -> None:
+        """Raise Django's `ValidationError` if a secret that the endpoint has does not fit its signature scheme."""
+        for secret in self.signing_secrets.all():
+            try:
+                self.check_secret(secret.value)
+            except ValidationError as error:
+                raise ValidationError(
+                    {"signature_scheme": f"A secret of this endpoint does not fit: {error.messages[0]}"}
+                ) from error
+
+    @property
+    def event_types(self) -> list[str]:
+        """The patterns of the event types that it wants, in alphabetical order."""
+        return sorted(row.pattern for row in self.event_type_patterns.all())
+
+    @transaction.atomic
+    def set_event_types(self, wanted: Iterable[str]) -> None:
+        """Replace the event types. Raises Django's `ValidationError` for an empty list or a wrong pattern."""
+        rows = [EventTypePattern(endpoint=self, pattern=pattern) for pattern in sorted(set(wanted))]
+        if not rows:
+            raise ValidationError({"event_types": "Name at least one event type, or * for all."})
+        for row in rows:
+            try:
+                validate_pattern(row.pattern)
+            except ValidationError as error:
+                raise ValidationError({"event_types": error.messages}) from error
+        self.event_type_patterns.all().delete()
+        EventTypePattern.objects.bulk_create(rows)
+
+    def check_secret(self, text: str) -> None:
+        """Raise Django's `ValidationError` unless `text` is a secret that this endpoint's schemes can sign with."""
+        check = (
+            signing_secrets.check_standard
+            if SignatureScheme(self.signature_scheme).is_standard
+            else signing_secrets.check_text
+        )
+        try:
+            check(text)
+        except signing_secrets.InvalidSecret as error:
+            raise ValidationError(str(error)) from error
+
+    def change_state(self, state: EndpointState, *, reason: str, now: datetime) -> None:
+        """Make the endpoint active, paused or disabled, and remember why and since when."""
+        self.state, self.state_reason, self.state_changed_at = state, reason, now
+        self.save(update_fields=["state", "state_reason", "state_changed_at"])
+
+
+class EventTypePattern(models.Model):
+    """One event type, or a pattern of several, that an endpoint wants."""
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="event_type_patterns", db_index=False)
+    pattern = models.CharField(max_length=patterns.MAX_LENGTH + 2, validators=[validate_pattern])
+
+    class Meta:
+        constraints = [
+            # Also serves the event types of one endpoint.
+            models.UniqueConstraint("endpoint", "pattern", name="subscriptions_eventtypepattern_unique"),
+        ]
+        indexes = [
+            # Serves EndpointQuerySet.wanting: which endpoints want this event type?
+            models.Index("pattern", "endpoint", name="subscriptions_pattern_endpoint"),
+        ]
+
+    def __str__(self) -> str:
+        return self.pattern

@@ -1,0 +1,33 @@
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+
+from subscriptions import signing_secrets
+from subscriptions.fields import PublicIdField
+from subscriptions.models.endpoint import Endpoint
+
+
+class SigningSecretQuerySet(models.QuerySet["SigningSecret"]):
+    def valid(self, now: datetime) -> "SigningSecretQuerySet":
+        """Keep the secrets that sign at `now`."""
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+
+
+class SigningSecret(models.Model):
+    """A secret that an endpoint's requests are signed with. Several may be valid at once, while one is rotated."""
+
+    id = PublicIdField("sec")
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="signing_secrets")
+    value = models.CharField(max_length=signing_secrets.MAX_CHARACTERS, default=signing_secrets.generate)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Signs until then. Empty: for good.")
+
+    objects = SigningSecretQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.value[:10]}…"
+
+    def clean(self) -> None:
+        """Raise Django's `ValidationError` unless the secret has the form that the endpoint's schemes need."""
+        self.endpoint.check_secret(self.value)

@@ -1,0 +1,119 @@
+"""The dispatcher's own settings: one typed, frozen object, read from the environment in one place."""
+
+import dataclasses
+import ipaddress
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class InvalidSetting(Exception):
+    """A setting's text cannot be read as its type."""
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    return dataclasses.field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """Everything that can be set about dispatching. Times are seconds, sizes are bytes."""
+
+    enforce_event_types: bool = _setting(
+        False, "Refuse to publish an event whose type was not created as an event type first."
+    )
+    payload_limit: int = _setting(256 * 1024, "Largest payload of an event that is accepted, in bytes.")
+    retry_schedule: tuple[float, ...] = _setting(
+        (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
+        "Seconds from a failed attempt to the next, one number per retry. After the last the delivery has failed.",
+    )
+    retry_jitter: float = _setting(
+        0.1, "Part of a delay that is random: 0.1 makes 300 s any time from 300 s to 330 s."
+    )
+    retry_after_max: float = _setting(86400, "Longest `Retry-After` of a receiver that is obeyed, in seconds.")
+    request_deadline: float = _setting(
+        15, "Seconds that one attempt may take in all, from the name look-up to the last byte of the response."
+    )
+    connect_timeout: float = _setting(5, "Seconds to wait for a TCP connection to a receiver.")
+    response_limit: int = _setting(16 * 1024, "Bytes of a response body that are read and kept in the log.")
+    allowed_networks: tuple[Network, ...] = _setting(
+        (),
+        "Networks that deliveries may reach although they are not public, such as `10.1.0.0/16`. "
+        "Cloud metadata addresses stay refused.",
+    )
+    concurrency: int = _setting(64, "Requests that one worker process has under way at a time.")
+    lane_window_max: int = _setting(64, "Requests that one endpoint may have under way in a process at a time.")
+    lane_lease: float = _setting(
+        10, "Seconds after which the endpoints that a killed process was serving are served by others."
+    )
+    claim_lease: float = _setting(
+        60, "Seconds after which a delivery that a killed process was sending is sent again by others."
+    )
+    pump_slice: float = _setting(30, "Seconds that a worker process serves before it makes room for other tasks.")
+    flush_size: int = _setting(200, "Outcomes that are written to the database in one statement.")
+    flush_interval: float = _setting(0.02, "Seconds that an outcome may wait for others to be written with it.")
+    sweep_interval: float = _setting(5, "Seconds between two sweeps, which find what a wake-up missed.")
+    wake_timeout: float = _setting(
+        0.4, "Seconds that publishing waits for Redis at each of two steps before it leaves the wake-up to the sweep."
+    )
+    wake_pause: float = _setting(5, "Seconds that publishing leaves Redis alone after it did not answer.")
+
+    def __post_init__(self) -> None:
+        for name in ("payload_limit", "request_deadline", "connect_timeout", "concurrency", "lane_window_max"):
+            if getattr(self, name) <= 0:
+                raise InvalidSetting(f"{variable(name)} must be greater than 0.")
+        if any(delay < 0 for delay in self.retry_schedule):
+            raise InvalidSetting(f"{variable('retry_schedule')} must not contain a negative number.")
+        if self.claim_lease < 2 * self.request_deadline:
+            raise InvalidSetting(
+                f"{variable('claim_lease')} must be at least twice {variable('request_deadline')}: "
+                "a delivery would be taken for lost while its request is under way."
+            )
+
+
+def variable(field: str) -> str:
+    """Name the environment variable that sets `field`."""
+    return f"WEBHOOKS_{field.upper()}"
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}[
+            text.strip().lower()
+        ]
+    except KeyError:
+        raise ValueError("write true or false") from None
+
+
+def _list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    return lambda text: tuple(read(part.strip()) for part in text.split(",") if part.strip())
+
+
+_READERS: dict[Any, Callable[[str], Any]] = {
+    bool: _boolean,
+    int: int,
+    float: float,
+    tuple[float, ...]: _list_of(float),
+    tuple[Network, ...]: _list_of(ipaddress.ip_network),
+}
+
+
+def from_environment(environment: Mapping[str, str]) -> WebhookSettings:
+    """Read every `WEBHOOKS_*` variable that names a setting.
+
+    Raises `InvalidSetting` with the variable, its text and what is wrong with it.
+    """
+    hints: Mapping[str, Any] = types.MappingProxyType(get_type_hints(WebhookSettings))
+    values = {}
+    for field in dataclasses.fields(WebhookSettings):
+        text = environment.get(variable(field.name))
+        if text is None:
+            continue
+        try:
+            values[field.name] = _READERS[hints[field.name]](text)
+        except ValueError as error:
+            raise InvalidSetting(f"{variable(field.name)}={text!r} cannot be read: {error}.") from error
+    return WebhookSettings(**values)

@@ -1,0 +1,12 @@
+"""The addresses of the project."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("subscriptions.api.urls")),
+    path("api/v1/", include("dispatch.api.urls")),
+]
