@@ -1,9 +1,9 @@
 """The states of a delivery, the moves between them, and the outcomes of an attempt.
 
-    created -> pending -> sending -> delivered
-                 ^           |-----> failed      (schedule exhausted, or a final answer)
-                 +-----------+                   (retry: next_attempt_at = now + back-off)
-               pending -> cancelled              (asked for, or its endpoint is disabled)
+created -> pending -> sending -> delivered
+             ^           |-----> failed      (schedule exhausted, or a final answer)
+             +-----------+                   (retry: next_attempt_at = now + back-off)
+           pending -> cancelled              (asked for, or its endpoint is disabled)
 """
 
 import enum

@@ -6,7 +6,7 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from webhooks_project import conf
+from webhooks_project import conf, version
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -14,6 +14,8 @@ try:
     WEBHOOKS = conf.from_environment(os.environ)
 except conf.InvalidSetting as error:
     raise ImproperlyConfigured(str(error)) from None
+
+WEBHOOKS_USER_AGENT = f"{version.NAME}/{version.VERSION}"
 
 DEBUG = os.environ.get("DEBUG", "").lower() in {"1", "true", "yes", "on"}
 SECRET_KEY = os.environ.get("SECRET_KEY", "")
@@ -92,8 +94,10 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["subscriptions.api.parsing.JsonBody"],
     "DEFAULT_PAGINATION_CLASS": "subscriptions.api.pagination.NewestFirst",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "subscriptions.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
 }
 
@@ -113,7 +117,6 @@ CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 CELERY_TASK_ROUTES = {"dispatch.tasks.pump": {"queue": "deliveries"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Celery's Django fixup would otherwise close the database connection after each task.
 CELERY_DB_REUSE_MAX = 10_000
 CELERY_TIMEZONE = "UTC"
@@ -131,4 +134,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+    # Two lines for every message that wakes a worker tell nobody anything.
+    "loggers": {"celery.worker.strategy": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
 }

@@ -1,0 +1,158 @@
+"""The engine of a worker process: it signs what is claimed, sends it, and judges what comes back.
+
+It knows neither database nor Redis. It belongs to the process and outlives the pump's runs, so that
+connections, windows and threads are kept.
+"""
+
+import time
+from collections import deque
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dispatch.classify import Verdict, classify
+from dispatch.endpoint_snapshots import EndpointSnapshot
+from dispatch.outbox import Claim
+from dispatch.signing import NothingToSignWith, signature_headers
+from dispatch.states import Outcome
+from dispatch.transport import Request, Result, Transport
+from dispatch.windows import Windows
+from subscriptions import ids
+
+_CLAIMS_PER_SLOT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed delivery with what its request needs. It must not be begun after `begin_by` (monotonic clock)."""
+
+    claim: Claim
+    endpoint: EndpointSnapshot
+    body: bytes
+    begin_by: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job whose attempt has ended."""
+
+    job: Job
+    result: Result
+    verdict: Verdict
+
+
+class Engine:
+    """Sends jobs over a transport, at most `concurrency` at a time and as many per endpoint as its window allows."""
+
+    def __init__(
+        self, transport: Transport, *, concurrency: int, largest_window: int, slow_after: float, user_agent: str
+    ) -> None:
+        self._transport = transport
+        self._concurrency = concurrency
+        self._user_agent = user_agent
+        # Some claims wait for a free slot, so that none is idle while the next are claimed.
+        self.capacity = concurrency * _CLAIMS_PER_SLOT
+        self._windows = Windows(
+            capacity=self.capacity,
+            slow_budget=max(1, concurrency // 2),
+            largest=largest_window,
+            slow_after=slow_after,
+        )
+        self._waiting: deque[Job] = deque()
+        self._under_way: dict[Hashable, Job] = {}
+        self._unsent: list[Result] = []
+
+    @property
+    def room(self) -> int:
+        """How many more jobs it can hold."""
+        return self._windows.room
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it holds no job."""
+        return self._windows.held == 0
+
+    @property
+    def oldest_start(self) -> float:
+        """When the request that is longest under way began, on the monotonic clock; now, if there is none."""
+        return self._windows.oldest_start(time.monotonic())
+
+    def rooms(self, endpoint_ids: Iterable[Hashable]) -> Mapping[Hashable, int]:
+        """Say how many more jobs each endpoint may have. Those without room are left out."""
+        return self._windows.rooms(endpoint_ids, time.monotonic())
+
+    def held_by(self, endpoint_id: Hashable) -> int:
+        """Count the jobs of an endpoint."""
+        return self._windows.held_by(endpoint_id)
+
+    def is_slow(self, endpoint_id: Hashable) -> bool:
+        """Say whether an endpoint counts as slow."""
+        return self._windows.is_slow(endpoint_id, time.monotonic())
+
+    def submit(self, job: Job) -> None:
+        """Send `job` as soon as there is a free slot."""
+        self._windows.hold(job.claim.endpoint_id)
+        self._waiting.append(job)
+        self._fill_slots()
+
+    def poll(self, timeout: float) -> list[Done]:
+        """Wait up to `timeout` seconds for attempts to end, and return all that have."""
+        results, self._unsent = self._unsent, []
+        results += self._transport.poll(0 if results else timeout)
+        done = [self._judge(result) for result in results]
+        self._fill_slots()
+        return done
+
+    def withdraw(self, *, everything: bool = False) -> list[Job]:
+        """Take back the jobs that have not begun and may not begin any more, or all that have not begun."""
+        now = time.monotonic()
+        withdrawn = [job for job in self._waiting if everything or job.begin_by <= now]
+        for job in withdrawn:
+            self._waiting.remove(job)
+            self._windows.end(job.claim.endpoint_id, job.claim.delivery_id)
+        return withdrawn
+
+    def _fill_slots(self) -> None:
+        now = time.monotonic()
+        while self._waiting and len(self._under_way) < self._concurrency and self._waiting[0].begin_by > now:
+            self._begin(self._waiting.popleft())
+
+    def _begin(self, job: Job) -> None:
+        key = job.claim.delivery_id
+        self._under_way[key] = job
+        self._windows.begin(job.claim.endpoint_id, key, time.monotonic())
+        try:
+            request = self._request(job)
+        except (NothingToSignWith, ValueError) as problem:
+            self._unsent.append(
+                Result(key, datetime.now(UTC), 0.0, failure=Outcome.CANNOT_BUILD, error=f"Not signed: {problem}")
+            )
+        else:
+            self._transport.submit(request)
+
+    def _request(self, job: Job) -> Request:
+        message_id = ids.encode("evt", job.claim.event_id)
+        signed = signature_headers(
+            job.endpoint.signer, message_id=message_id, timestamp=int(time.time()), body=job.body
+        )
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": self._user_agent,
+            # What is kept of the answer is kept as it came: no receiver can blow it up.
+            "Accept-Encoding": "identity",
+            **signed,
+        }
+        return Request(job.claim.delivery_id, job.endpoint.url, headers, job.body)
+
+    def _judge(self, result: Result) -> Done:
+        job = self._under_way.pop(result.key)
+        lane = job.claim.endpoint_id
+        verdict = classify(result, datetime.now(UTC))
+        if verdict.outcome is Outcome.SUCCESS:
+            self._windows.grow(lane)
+        elif verdict.outcome is Outcome.TIMEOUT:
+            self._windows.collapse(lane)
+        elif verdict.slows_endpoint:
+            self._windows.halve(lane)
+        self._windows.end(lane, job.claim.delivery_id)
+        return Done(job, result, verdict)

@@ -1,0 +1,107 @@
+"""The lanes that one run of a pump holds, and when something is due in each."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from dispatch.lanes import Lane, Lanes
+
+# Deliveries of one lane in its turn, after which lanes that wait go first.
+_TURN = 512
+# A lease is relied on for this part of its time, and renewed often enough for that.
+_SURE = 0.8
+_RENEWALS_PER_LEASE = 5
+
+
+@dataclass(slots=True)
+class _Held:
+    due_at: float | None
+    claimed: int = 0
+
+
+class HeldLanes:
+    """Lanes held under one owner's name, for `lease` seconds at a time. Times are on the monotonic clock.
+
+    The verbs that speak with Redis raise `redis.RedisError` where it does not answer.
+    """
+
+    def __init__(self, scheduled: Lanes, *, lease: float) -> None:
+        self._scheduled = scheduled
+        self._owner = uuid.uuid4().hex
+        self._lease = lease
+        self._held: dict[Lane, _Held] = {}
+        self._renewed_at = time.monotonic()
+        self.others_wait = False
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @property
+    def are_sure(self) -> bool:
+        """Whether the leases were renewed lately enough to rely on them."""
+        return time.monotonic() - self._renewed_at < _SURE * self._lease
+
+    def take(self, limit: int) -> None:
+        """Take up to `limit` lanes that wait to be served, and hear which of those held were rung."""
+        now = time.monotonic()
+        taken = self._scheduled.take(self._owner, limit=max(0, limit), lease=self._lease)
+        self._held |= {lane: _Held(due_at=now) for lane in taken.lanes}
+        for lane in taken.rung:
+            if lane in self._held:
+                self._held[lane].due_at = now
+        # Redis takes these for mine and I don't know of them: the answer that gave them to me was lost.
+        self._scheduled.release(self._owner, {lane: 0.0 for lane in taken.rung if lane not in self._held})
+        self.others_wait = taken.waiting > 0
+
+    def renew(self) -> bool:
+        """Keep the lanes for another lease. False if it was not time for that yet."""
+        now = time.monotonic()
+        if now - self._renewed_at < self._lease / _RENEWALS_PER_LEASE:
+            return False
+        lost = self._scheduled.renew(self._owner, self._held, lease=self._lease)
+        self._renewed_at = now
+        # Somebody took them over, or Redis was emptied: then this puts them back.
+        delays = {lane: _delay(self._held.pop(lane).due_at) for lane in lost}
+        self._scheduled.ring({lane: delay for lane, delay in delays.items() if delay is not None})
+        return True
+
+    def due(self) -> list[Lane]:
+        """List the lanes in which something is due and whose turn is not over, the longest waiting first."""
+        now = time.monotonic()
+        return [
+            lane
+            for lane, held in self._held.items()
+            if held.due_at is not None and held.due_at <= now and not (self.others_wait and held.claimed >= _TURN)
+        ]
+
+    def note_claims(self, lane: Lane, count: int, *, next_due_in: float | None) -> None:
+        """Note what was claimed in `lane` and in how many seconds the next is due, if any. Others go first now."""
+        held = self._held.pop(lane)
+        held.claimed += count
+        held.due_at = None if next_due_in is None else time.monotonic() + next_due_in
+        self._held[lane] = held
+
+    def note_due(self, lane: Lane, delay: float) -> None:
+        """Note that something will be due in `lane` in `delay` seconds, if it is held."""
+        if (held := self._held.get(lane)) is not None:
+            due_at = time.monotonic() + delay
+            held.due_at = due_at if held.due_at is None else min(held.due_at, due_at)
+
+    def note_nothing_due(self, lane: Lane) -> None:
+        """Note that `lane` is not to be served until it is rung again."""
+        self._held[lane].due_at = None
+
+    def release(self, is_busy: Callable[[Lane], bool], *, keep: Iterable[Lane]) -> None:
+        """Give back the lanes that are neither busy nor among `keep`, each until something is due in it."""
+        kept = set(keep)
+        delays: Mapping[Lane, float | None] = {
+            lane: _delay(held.due_at) for lane, held in self._held.items() if lane not in kept and not is_busy(lane)
+        }
+        self._scheduled.release(self._owner, delays)
+        for lane in delays:
+            del self._held[lane]
+
+
+def _delay(due_at: float | None) -> float | None:
+    return None if due_at is None else max(0.0, due_at - time.monotonic())

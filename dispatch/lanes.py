@@ -1,0 +1,193 @@
+"""Lanes: which endpoints are to be served when, and by whom, kept in Redis.
+
+Every endpoint with pending deliveries is a lane in one sorted set, by the time when it may next be served.
+A pump takes lanes under a lease, renews it while it works, and releases each with the delay until its next
+due delivery. All of this is a hint that may be lost at any moment: the database judges, the sweep rebuilds.
+
+Times handed to Redis are delays; the clock is Redis' own. The scripts build the keys of owners from their
+prefix, so on a Redis Cluster the hash tag in the prefix keeps them in one slot.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import redis
+from django.conf import settings
+
+Lane = uuid.UUID
+
+_PREFIX = "{webhooks}:lanes:"
+_DUE = _PREFIX + "due"  # sorted set: lane -> when it may be served
+_LEASES = _PREFIX + "leases"  # sorted set: lane -> when its lease ends
+_OWNERS = _PREFIX + "owners"  # hash: lane -> who holds it
+_RUNG = _PREFIX + "rung:"  # set for each owner: its lanes that were rung while it held them
+_CALL = "{webhooks}:call"  # there while a message that calls a pump is on its way
+_SWEPT = "{webhooks}:swept"  # there while the last sweep is recent
+_RECLAIMED_AT_ONCE = 100
+_RUNG_KEPT_MS = 600_000
+
+_NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
+
+_RING = (
+    _NOW
+    + """
+for i = 2, #ARGV, 2 do
+  local lane, delay = ARGV[i], tonumber(ARGV[i + 1])
+  local owner = redis.call('HGET', KEYS[2], lane)
+  if not owner then
+    redis.call('ZADD', KEYS[1], 'LT', now + delay, lane)
+  elseif delay == 0 then
+    redis.call('SADD', KEYS[3] .. owner, lane)
+    redis.call('PEXPIRE', KEYS[3] .. owner, ARGV[1])
+  end
+end
+"""
+)
+_TAKE = (
+    _NOW
+    + """
+local owner, limit, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[4])) do
+  redis.call('SREM', KEYS[4] .. redis.call('HGET', KEYS[3], lane), lane)
+  redis.call('HDEL', KEYS[3], lane)
+  redis.call('ZREM', KEYS[2], lane)
+  redis.call('ZADD', KEYS[1], 'LT', now, lane)
+end
+local taken = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, limit)
+for _, lane in ipairs(taken) do
+  redis.call('ZREM', KEYS[1], lane)
+  redis.call('ZADD', KEYS[2], now + lease, lane)
+  redis.call('HSET', KEYS[3], lane, owner)
+end
+local rung = redis.call('SMEMBERS', KEYS[4] .. owner)
+redis.call('DEL', KEYS[4] .. owner)
+return {taken, rung, redis.call('ZCOUNT', KEYS[1], '-inf', now)}
+"""
+)
+_RELEASE = (
+    _NOW
+    + """
+local owner = ARGV[1]
+for i = 2, #ARGV, 2 do
+  local lane, delay = ARGV[i], tonumber(ARGV[i + 1])
+  if redis.call('HGET', KEYS[3], lane) == owner then
+    redis.call('HDEL', KEYS[3], lane)
+    redis.call('ZREM', KEYS[2], lane)
+    if redis.call('SREM', KEYS[4] .. owner, lane) == 1 then delay = 0 end
+    if delay >= 0 then redis.call('ZADD', KEYS[1], 'LT', now + delay, lane) end
+  end
+end
+"""
+)
+_RENEW = (
+    _NOW
+    + """
+local lost = {}
+for i = 3, #ARGV do
+  if redis.call('HGET', KEYS[2], ARGV[i]) == ARGV[1] then
+    redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[i])
+  else
+    lost[#lost + 1] = ARGV[i]
+  end
+end
+return lost
+"""
+)
+_COUNT_WAITING = _NOW + "return redis.call('ZCOUNT', KEYS[1], '-inf', now) + redis.call('ZCOUNT', KEYS[2], '-inf', now)"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What `Lanes.take` found.
+
+    `lanes` are held from now on. `rung` are lanes that this owner held already and in which something new
+    is due. `waiting` is how many due lanes are left for others.
+    """
+
+    lanes: list[Lane]
+    rung: list[Lane]
+    waiting: int
+
+
+class Lanes:
+    """The scheduling over one Redis client. Every verb raises `redis.RedisError` where Redis does not answer."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._ring = client.register_script(_RING)
+        self._take = client.register_script(_TAKE)
+        self._release = client.register_script(_RELEASE)
+        self._renew = client.register_script(_RENEW)
+        self._count_waiting = client.register_script(_COUNT_WAITING)
+
+    def ring(self, delays: Mapping[Lane, float]) -> None:
+        """Make lanes servable after their delays in seconds, unless they are servable earlier.
+
+        A lane that is being served and is rung without delay is told to its owner.
+        """
+        if delays:
+            self._ring(keys=[_DUE, _OWNERS, _RUNG], args=[_RUNG_KEPT_MS, *_flat(delays)])
+
+    def take(self, owner: str, *, limit: int, lease: float) -> Taken:
+        """Hold up to `limit` due lanes, the longest due first, for `lease` seconds."""
+        taken, rung, waiting = self._take(
+            keys=[_DUE, _LEASES, _OWNERS, _RUNG], args=[owner, limit, _ms(lease), _RECLAIMED_AT_ONCE]
+        )
+        return Taken(_lanes(taken), _lanes(rung), int(waiting))
+
+    def release(self, owner: str, delays: Mapping[Lane, float | None]) -> None:
+        """Give lanes back, to be served again after their delays in seconds, or with None when they are rung."""
+        if delays:
+            self._release(keys=[_DUE, _LEASES, _OWNERS, _RUNG], args=[owner, *_flat(delays)])
+
+    def renew(self, owner: str, held: Iterable[Lane], *, lease: float) -> list[Lane]:
+        """Hold lanes for another `lease` seconds. Return those that are not the owner's any more."""
+        texts = [lane.hex for lane in held]
+        return _lanes(self._renew(keys=[_LEASES, _OWNERS], args=[owner, _ms(lease), *texts])) if texts else []
+
+    def count_waiting(self) -> int:
+        """Count the lanes that wait to be served now: those that are due, and those whose lease has ended."""
+        return int(self._count_waiting(keys=[_DUE, _LEASES]))
+
+    def announce_call(self, seconds: float) -> bool:
+        """Note that a message that calls a pump is on its way. False if one was already, less than `seconds` ago."""
+        return bool(self._client.set(_CALL, 1, nx=True, px=_ms(seconds)))
+
+    def answer_call(self) -> None:
+        """Note that the message has arrived, so that the next one is sent again."""
+        self._client.delete(_CALL)
+
+    def note_sweep(self, seconds: float) -> None:
+        """Note that a sweep begins, so that nobody else feels obliged to sweep for `seconds`."""
+        self._client.set(_SWEPT, 1, px=_ms(seconds))
+
+    def is_sweep_overdue(self, seconds: float) -> bool:
+        """Say whether no sweep was noted lately. Asking notes one: exactly one of those who ask is told so."""
+        return bool(self._client.set(_SWEPT, 1, nx=True, px=_ms(seconds)))
+
+
+@lru_cache(maxsize=2)
+def connect(timeout: float) -> Lanes:
+    """Use the Redis server of the settings, waiting at most `timeout` seconds for each answer."""
+    return Lanes(
+        redis.Redis.from_url(
+            settings.REDIS_URL,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
+        )
+    )
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
+
+
+def _flat(delays: Mapping[Lane, float | None]) -> list[str | int]:
+    return [part for lane, delay in delays.items() for part in (lane.hex, -1 if delay is None else _ms(delay))]
+
+
+def _lanes(texts: list[bytes]) -> list[Lane]:
+    return [uuid.UUID(hex=text.decode()) for text in texts]

@@ -1,0 +1,129 @@
+"""The outbox: claiming, finishing and rescuing deliveries. The one module with locking and bulk SQL.
+
+A claim is a guarded UPDATE that takes a lease and a token; whatever is done to a claimed delivery later is
+done only where the token is still the same. So two processes can never send one delivery at the same time,
+and a process that comes back after its lease ended changes nothing. Ids are UUIDs here, as in the database.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from dispatch.outbox import postgresql, sqlite
+from dispatch.outbox.database import execute, to_time, to_uuid
+from dispatch.outbox.values import Attempted, Claim, Claimed, PendingLane, attempt_row
+from subscriptions.models import EndpointState
+
+__all__ = [
+    "Attempted",
+    "Claim",
+    "Claimed",
+    "PendingLane",
+    "cancel_pending",
+    "claim",
+    "expired",
+    "finish",
+    "pending_lanes",
+    "unclaim",
+]
+
+_CLAIM = {"postgresql": postgresql.claim, "sqlite": sqlite.claim}
+_FINISH = {"postgresql": postgresql.finish, "sqlite": sqlite.finish}
+_RESCUED_AT_ONCE = 1000
+_CANCELLED_AT_ONCE = 1000
+
+
+def claim(rooms: Mapping[uuid.UUID, int], *, now: datetime, lease: float, worker: str) -> Claimed:
+    """Claim what is due at each endpoint, at most as many as its room, for `lease` seconds."""
+    return _CLAIM[connection.vendor](rooms, now=now, expires_at=now + timedelta(seconds=lease), token=uuid.uuid4(), worker=worker)
+
+
+def finish(attempted: Sequence[Attempted]) -> set[uuid.UUID]:
+    """Log the attempts and move their deliveries, in one statement, where the claims still hold.
+
+    Return the ids of the deliveries that were moved. Nothing is written for the others: whoever ended
+    their claim has logged the attempt.
+    """
+    if not attempted:
+        return set()
+    return _FINISH[connection.vendor]([attempt_row(each) for each in attempted])
+
+
+def unclaim(claims: Sequence[Claim], *, now: datetime) -> None:
+    """Give back claims of which no request has left: the deliveries are pending again, without an attempt."""
+    for token, ids_of_token in _by_token(claims).items():
+        execute(
+            f"""UPDATE dispatch_delivery
+                SET status = 'pending', attempt_count = attempt_count - 1, next_attempt_at = %s,
+                    claim_token = NULL, lease_expires_at = NULL, claimed_at = NULL
+                WHERE status = 'sending' AND claim_token = %s AND id IN ({_places(ids_of_token)})""",
+            [now, token, *ids_of_token],
+        )
+
+
+def expired(now: datetime) -> list[tuple[Claim, datetime, str]]:
+    """Find claims whose lease has ended, with when and by which worker they were made, the oldest first."""
+    rows = execute(
+        """SELECT id, event_id, endpoint_id, attempt_count, claim_token, claimed_at, claimed_by
+           FROM dispatch_delivery WHERE status = 'sending' AND lease_expires_at < %s
+           ORDER BY lease_expires_at LIMIT %s""",
+        [now, _RESCUED_AT_ONCE],
+    )
+    return [
+        (Claim(to_uuid(row[0]), to_uuid(row[1]), to_uuid(row[2]), row[3], to_uuid(row[4])), to_time(row[5]), row[6])
+        for row in rows
+    ]
+
+
+def pending_lanes() -> list[PendingLane]:
+    """List the endpoints that have pending deliveries, by a loose scan of the index of what is due.
+
+    Its cost grows with the number of such endpoints, not with the number of deliveries.
+    """
+    rows = execute(
+        """WITH RECURSIVE lane (endpoint_id) AS (
+               SELECT (SELECT endpoint_id FROM dispatch_delivery WHERE status = 'pending'
+                       ORDER BY endpoint_id LIMIT 1)
+               UNION ALL
+               SELECT (SELECT delivery.endpoint_id FROM dispatch_delivery delivery
+                       WHERE delivery.status = 'pending' AND delivery.endpoint_id > lane.endpoint_id
+                       ORDER BY delivery.endpoint_id LIMIT 1)
+               FROM lane WHERE lane.endpoint_id IS NOT NULL
+           )
+           SELECT lane.endpoint_id, endpoint.state,
+                  (SELECT next_attempt_at FROM dispatch_delivery
+                   WHERE endpoint_id = lane.endpoint_id AND status = 'pending'
+                   ORDER BY next_attempt_at LIMIT 1)
+           FROM lane JOIN subscriptions_endpoint endpoint ON endpoint.id = lane.endpoint_id""",
+        [],
+    )
+    # The last column is empty where the last pending delivery of a lane went away between two rows.
+    return [PendingLane(to_uuid(row[0]), EndpointState(row[1]), to_time(row[2])) for row in rows if row[2] is not None]
+
+
+def cancel_pending(endpoint_id: uuid.UUID, *, note: str, now: datetime) -> int:
+    """Cancel up to 1,000 pending deliveries of an endpoint and say how many were."""
+    rows = execute(
+        """UPDATE dispatch_delivery
+           SET status = 'cancelled', next_attempt_at = NULL, finished_at = %s, note = %s
+           WHERE status = 'pending' AND id IN (
+               SELECT id FROM dispatch_delivery WHERE endpoint_id = %s AND status = 'pending' LIMIT %s)
+           RETURNING id""",
+        [now, note, endpoint_id, _CANCELLED_AT_ONCE],
+    )
+    return len(rows)
+
+
+def _by_token(claims: Sequence[Claim]) -> Mapping[uuid.UUID, list[uuid.UUID]]:
+    grouped: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
+    for claim in claims:
+        grouped[claim.token].append(claim.delivery_id)
+    return grouped
+
+
+def _places(values: Sequence[Any]) -> str:
+    return ", ".join(["%s"] * len(values))

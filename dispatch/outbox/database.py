@@ -1,0 +1,47 @@
+"""Running the outbox's statements on either database."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from django.db import connection
+from django.utils.dateparse import parse_datetime
+
+
+def execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    if connection.vendor == "postgresql":
+        # A cursor of psycopg itself: it sends parameters beside the statement and prepares what it repeats,
+        # where Django's writes them into the text.
+        connection.ensure_connection()
+        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall() if cursor.description else []
+    with connection.cursor() as sqlite_cursor:
+        sqlite_cursor.execute(sql, sqlite_parameters(parameters))
+        return list(sqlite_cursor.fetchall())
+
+
+def sqlite_parameters(parameters: Sequence[Any]) -> list[Any]:
+    """Write ids and times as Django's SQLite back end does."""
+    return [
+        value.hex
+        if isinstance(value, uuid.UUID)
+        else connection.ops.adapt_datetimefield_value(value)
+        if isinstance(value, datetime)
+        else value
+        for value in parameters
+    ]
+
+
+def to_uuid(value: uuid.UUID | str) -> uuid.UUID:
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(hex=value)
+
+
+def to_time(value: datetime | str) -> datetime:
+    # SQLite gives columns as naive times and expressions as text, both in UTC.
+    moment = parse_datetime(value) if isinstance(value, str) else value
+    if moment is None:
+        raise ValueError(f"{value!r} is not a time")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

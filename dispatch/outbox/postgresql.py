@@ -1,0 +1,93 @@
+"""The bulk statements on PostgreSQL: each one prepared statement that takes arrays."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from dispatch.outbox.database import execute
+from dispatch.outbox.values import AttemptRow, Claim, Claimed
+
+# The rows of `due` are locked, so nobody else can claim them; what is locked by others is passed over. The
+# last column is read in the snapshot of the claim: whatever is published later rings its lane again.
+_CLAIM = """
+WITH lane AS (SELECT * FROM unnest(%s::uuid[], %s::int[]) AS lane (endpoint_id, room)),
+due AS MATERIALIZED (
+    SELECT due.id, lane.endpoint_id FROM lane CROSS JOIN LATERAL (
+        SELECT id FROM dispatch_delivery
+        WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND next_attempt_at <= %s
+        ORDER BY next_attempt_at LIMIT lane.room
+        FOR UPDATE SKIP LOCKED
+    ) AS due
+),
+claimed AS (
+    UPDATE dispatch_delivery
+    SET status = 'sending', attempt_count = attempt_count + 1, next_attempt_at = NULL,
+        claim_token = %s, claimed_at = %s, lease_expires_at = %s, claimed_by = %s
+    WHERE id = ANY (ARRAY (SELECT id FROM due))
+    RETURNING id, event_id, endpoint_id, attempt_count
+)
+SELECT id, event_id, endpoint_id, attempt_count, NULL::timestamptz FROM claimed
+UNION ALL
+SELECT NULL, NULL, lane.endpoint_id, NULL, (
+    SELECT next_attempt_at FROM dispatch_delivery
+    WHERE endpoint_id = lane.endpoint_id AND status = 'pending' ORDER BY next_attempt_at
+    OFFSET (SELECT count(*) FROM due WHERE due.endpoint_id = lane.endpoint_id) LIMIT 1)
+FROM lane
+"""
+
+_KINDS = [
+    "uuid",
+    "int",
+    "uuid",
+    "uuid",
+    "text",
+    "timestamptz",
+    "timestamptz",
+    "text",
+    "int",
+    "text",
+    "timestamptz",
+    "int",
+    "text",
+    "text",
+    "text",
+    "text",
+]
+_NAMES = ", ".join(AttemptRow._fields)
+
+_FINISH = f"""
+WITH done AS (
+    SELECT * FROM unnest({", ".join(f"%s::{kind}[]" for kind in _KINDS)}) AS done ({_NAMES})
+),
+moved AS (
+    UPDATE dispatch_delivery AS delivery
+    SET status = done.status, next_attempt_at = done.next_attempt_at, finished_at = done.delivery_finished_at,
+        last_outcome = done.outcome, last_status_code = done.status_code,
+        claim_token = NULL, lease_expires_at = NULL, claimed_at = NULL
+    FROM done
+    WHERE delivery.id = done.delivery_id AND delivery.status = 'sending'
+      AND delivery.claim_token = done.token AND delivery.attempt_count = done.number
+    RETURNING delivery.id
+)
+INSERT INTO dispatch_attempt (id, delivery_id, number, outcome, status_code, error, started_at, duration_ms,
+                              remote_address, response_headers, response_body, worker)
+SELECT attempt_id, delivery_id, number, outcome, status_code, error, started_at, duration_ms,
+       remote_address, response_headers::jsonb, response_body, worker
+FROM done JOIN moved ON moved.id = done.delivery_id
+RETURNING delivery_id
+"""
+
+
+def claim(
+    rooms: Mapping[uuid.UUID, int], *, now: datetime, expires_at: datetime, token: uuid.UUID, worker: str
+) -> Claimed:
+    """Claim what is due at each endpoint, at most as many as its room, until `expires_at`."""
+    rows = execute(_CLAIM, [list(rooms), list(rooms.values()), now, token, now, expires_at, worker])
+    claims = [Claim(row[0], row[1], row[2], row[3], token) for row in rows if row[0] is not None]
+    return Claimed(claims, {row[2]: row[4] for row in rows if row[0] is None})
+
+
+def finish(rows: Sequence[AttemptRow]) -> set[uuid.UUID]:
+    """Log the attempts and move their deliveries where the claims still hold. Return what was moved."""
+    moved = execute(_FINISH, [list(column) for column in zip(*rows, strict=True)])
+    return {row[0] for row in moved}

@@ -1,0 +1,111 @@
+"""The values that the outbox takes and gives. Ids are UUIDs here, as in the database."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from dispatch.states import FINAL, DeliveryStatus, Outcome
+from subscriptions import ids
+from subscriptions.models import EndpointState
+
+_ERROR_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One delivery that is mine to send, under `token`. `attempt` is 1 for the first."""
+
+    delivery_id: uuid.UUID
+    event_id: uuid.UUID
+    endpoint_id: uuid.UUID
+    attempt: int
+    token: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What `claim` took, and for each lane when its next pending delivery is due, if there is one."""
+
+    claims: list[Claim]
+    next_due: Mapping[uuid.UUID, datetime | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted:
+    """How the attempt of a claim went, and where its delivery goes: on with `next_attempt_at`, or to its end."""
+
+    claim: Claim
+    status: DeliveryStatus
+    outcome: Outcome
+    started_at: datetime
+    finished_at: datetime
+    worker: str
+    next_attempt_at: datetime | None = None
+    duration_ms: int | None = None
+    status_code: int | None = None
+    error: str = ""
+    remote_address: str = ""
+    response_headers: Mapping[str, str] | None = None
+    response_body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLane:
+    """An endpoint that has pending deliveries, and when the first of them is due."""
+
+    endpoint_id: uuid.UUID
+    state: EndpointState
+    next_due: datetime
+
+
+class AttemptRow(NamedTuple):
+    """One attempt as the statements of `finish` take it."""
+
+    delivery_id: uuid.UUID
+    number: int
+    token: uuid.UUID
+    attempt_id: uuid.UUID
+    status: str
+    next_attempt_at: datetime | None
+    delivery_finished_at: datetime | None
+    outcome: str
+    status_code: int | None
+    error: str
+    started_at: datetime
+    duration_ms: int | None
+    remote_address: str
+    response_headers: str
+    response_body: str
+    worker: str
+
+
+def attempt_row(attempted: Attempted) -> AttemptRow:
+    claim = attempted.claim
+    return AttemptRow(
+        delivery_id=claim.delivery_id,
+        number=claim.attempt,
+        token=claim.token,
+        attempt_id=ids.uuid7(),
+        status=attempted.status.value,
+        next_attempt_at=attempted.next_attempt_at,
+        delivery_finished_at=attempted.finished_at if attempted.status in FINAL else None,
+        outcome=attempted.outcome.value,
+        status_code=attempted.status_code,
+        error=_storable(attempted.error)[:_ERROR_LENGTH],
+        started_at=attempted.started_at,
+        duration_ms=attempted.duration_ms,
+        remote_address=attempted.remote_address,
+        response_headers=json.dumps(
+            {_storable(name): _storable(value) for name, value in (attempted.response_headers or {}).items()}
+        ),
+        response_body=_storable(attempted.response_body),
+        worker=attempted.worker,
+    )
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL stores no NUL character in a text.
+    return text.replace("\x00", "\ufffd")

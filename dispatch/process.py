@@ -1,0 +1,44 @@
+"""What one worker process keeps between the runs of its pump: the engine with its threads and connections."""
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from dispatch.endpoint_snapshots import EndpointSnapshots
+from dispatch.engine import Engine
+from dispatch.pump import Pump
+from dispatch.requests_transport import Limits, RequestsTransport
+
+# A request that is under way for longer than this part of the deadline marks its endpoint as slow.
+_SLOW = 0.2
+
+
+def run_pump() -> None:
+    """Run the pump once, with the engine of this process."""
+    Pump(_engine(), _snapshots()).run()
+
+
+@lru_cache(maxsize=1)
+def _engine() -> Engine:
+    configured = settings.WEBHOOKS
+    transport = RequestsTransport(
+        Limits(
+            concurrency=configured.concurrency,
+            deadline=configured.request_deadline,
+            connect_timeout=configured.connect_timeout,
+            response_limit=configured.response_limit,
+            allowed_networks=configured.allowed_networks,
+        )
+    )
+    return Engine(
+        transport,
+        concurrency=configured.concurrency,
+        largest_window=configured.lane_window_max,
+        slow_after=_SLOW * configured.request_deadline,
+        user_agent=settings.WEBHOOKS_USER_AGENT,
+    )
+
+
+@lru_cache(maxsize=1)
+def _snapshots() -> EndpointSnapshots:
+    return EndpointSnapshots()

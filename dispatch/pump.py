@@ -1,0 +1,238 @@
+"""The pump: it takes lanes, claims what is due, has it sent, writes down what came of it, and gives lanes back.
+
+A run lasts about a slice and cuts nothing off: it ends at a moment when nothing is long under way. Only if
+there is no such moment for long, slow endpoints get nothing new until it comes.
+"""
+
+import enum
+import logging
+import os
+import random
+import socket
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from kombu.exceptions import OperationalError as BrokerError
+from redis import RedisError
+
+from dispatch import lanes, outbox, stopping, wake
+from dispatch.endpoint_gone import disable_gone
+from dispatch.endpoint_snapshots import EndpointSnapshots
+from dispatch.engine import Done, Engine, Job
+from dispatch.held_lanes import HeldLanes
+from dispatch.lanes import Lane
+from dispatch.models import Event
+from dispatch.outbox import Attempted, Claim
+from dispatch.recording import record
+from dispatch.states import Outcome
+from dispatch.sweep import sweep_if_overdue
+from subscriptions import ids
+from subscriptions.models import EndpointState
+
+logger = logging.getLogger(__name__)
+
+_REDIS_TIMEOUT = 2.0
+_LANES_AT_ONCE = 128
+_PATIENCE = 0.02
+_CALL_INTERVAL = 0.5
+_DATABASE_PAUSE = 0.5
+# A run ends when no request has been under way for longer than this, and if there is never such a moment,
+# after this many slices.
+_SHORT = 1.0
+_SLICES_AT_MOST = 10
+# The lease of a claim is relied on for this part of its time.
+_SURE = 0.8
+
+
+class _Intake(enum.Enum):
+    """Which lanes get new requests."""
+
+    ALL = enum.auto()
+    FAST = enum.auto()
+    NONE = enum.auto()
+
+
+class Pump:
+    """One run of serving lanes with the engine of this process."""
+
+    def __init__(self, engine: Engine, snapshots: EndpointSnapshots) -> None:
+        self._engine = engine
+        self._snapshots = snapshots
+        self._settings = settings.WEBHOOKS
+        self._lanes = lanes.connect(_REDIS_TIMEOUT)
+        self._held = HeldLanes(self._lanes, lease=self._settings.lane_lease)
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._records: list[Attempted] = []
+        self._recorded_at = 0.0
+        self._started_at = self._saved_at = time.monotonic()
+        self._filled_at = self._called_at = 0.0
+        self._intake = _Intake.ALL
+
+    def run(self) -> None:
+        """Serve until nothing is due, the slice is over or the worker is to stop. Finish what has begun."""
+        self._reach_redis(self._lanes.answer_call)
+        while True:
+            self._decide_intake()
+            self._reach_redis(self._keep_house)
+            self._reach_database(self._fill)
+            self._note(self._engine.poll(self._patience()))
+            self._reach_database(self._give_back)
+            self._reach_database(self._flush)
+            if not self._records:
+                self._reach_redis(self._release)
+            if self._engine.is_idle and not self._records and (self._intake is _Intake.NONE or not len(self._held)):
+                break
+            self._reach_redis(self._call_others)
+        self._called_at = 0.0
+        self._reach_redis(self._call_others)
+
+    def _decide_intake(self) -> None:
+        if self._intake is _Intake.NONE:
+            return
+        now = time.monotonic()
+        elapsed, limit = now - self._started_at, self._settings.pump_slice * _SLICES_AT_MOST
+        if stopping.is_announced() or elapsed > limit + self._settings.request_deadline:
+            self._intake = _Intake.NONE
+        elif elapsed > self._settings.pump_slice and now - self._engine.oldest_start < _SHORT:
+            self._intake = _Intake.NONE
+            self._held.others_wait = True
+        elif elapsed > limit:
+            self._intake = _Intake.FAST
+
+    def _keep_house(self) -> None:
+        if self._held.renew():
+            sweep_if_overdue(self._lanes, datetime.now(UTC))
+
+    def _fill(self) -> None:
+        """Claim what is due in the lanes and hand it to the engine, unless that is not worth while yet."""
+        now = time.monotonic()
+        is_room_small = self._engine.room * 2 < self._engine.capacity
+        if self._intake is _Intake.NONE or (is_room_small and now - self._filled_at < _PATIENCE):
+            return
+        self._filled_at = now
+        if self._intake is _Intake.ALL:
+            self._reach_redis(self._take)
+        if not self._held.are_sure:
+            return
+        due = self._due()
+        snapshots = self._snapshots.get(due)
+        for lane in due:
+            # An endpoint that is paused or disabled is not served; the sweep brings its lane in again.
+            if lane not in snapshots or snapshots[lane].state is not EndpointState.ACTIVE:
+                self._held.note_nothing_due(lane)
+        rooms = self._engine.rooms(self._due())
+        if not rooms:
+            return
+        begin_by = now + _SURE * self._settings.claim_lease - self._settings.request_deadline
+        claimed_at = datetime.now(UTC)
+        claimed = outbox.claim(rooms, now=claimed_at, lease=self._settings.claim_lease, worker=self._worker)
+        bodies = _bodies(claimed.claims)
+        for claim in claimed.claims:
+            self._engine.submit(Job(claim, snapshots[claim.endpoint_id], bodies[claim.event_id], begin_by))
+        counts = Counter(claim.endpoint_id for claim in claimed.claims)
+        for lane, due_at in claimed.next_due.items():
+            delay = None if due_at is None else (due_at - claimed_at).total_seconds()
+            self._held.note_claims(lane, counts[lane], next_due_in=delay)
+
+    def _take(self) -> None:
+        self._held.take(min(_LANES_AT_ONCE, self._engine.room - len(self._due())))
+
+    def _due(self) -> list[Lane]:
+        due = self._held.due()
+        return due if self._intake is _Intake.ALL else [lane for lane in due if not self._engine.is_slow(lane)]
+
+    def _patience(self) -> float:
+        if self._engine.is_idle:
+            return 0.0
+        if self._records:
+            return max(0.0, self._recorded_at + self._settings.flush_interval - time.monotonic())
+        return _PATIENCE
+
+    def _note(self, ended: Iterable[Done]) -> None:
+        for done in ended:
+            now = datetime.now(UTC)
+            attempted = record(done, now=now, chance=random.random(), worker=self._worker)  # noqa: S311 - for jitter
+            if not self._records:
+                self._recorded_at = time.monotonic()
+            self._records.append(attempted)
+            if attempted.next_attempt_at is not None:
+                self._held.note_due(attempted.claim.endpoint_id, (attempted.next_attempt_at - now).total_seconds())
+            _log(attempted)
+
+    def _give_back(self) -> None:
+        """Return claims that cannot begin in time, or any more in this run."""
+        jobs = self._engine.withdraw(everything=self._intake is _Intake.NONE)
+        if jobs:
+            outbox.unclaim([job.claim for job in jobs], now=datetime.now(UTC))
+            for job in jobs:
+                self._held.note_due(job.claim.endpoint_id, 0.0)
+
+    def _flush(self) -> None:
+        waited = time.monotonic() - self._recorded_at
+        is_full = len(self._records) >= self._settings.flush_size
+        if not self._records or not (is_full or self._engine.is_idle or waited >= self._settings.flush_interval):
+            return
+        moved = outbox.finish(self._records)
+        records, self._records = self._records, []
+        for attempted in records:
+            if attempted.claim.delivery_id not in moved:
+                logger.warning("the claim of %s had ended", ids.encode("dlv", attempted.claim.delivery_id))
+        for endpoint_id in {each.claim.endpoint_id for each in records if each.outcome is Outcome.ENDPOINT_GONE}:
+            disable_gone(endpoint_id, datetime.now(UTC))
+            self._snapshots.forget(endpoint_id)
+
+    def _release(self) -> None:
+        keep = () if self._intake is _Intake.NONE else self._due()
+        self._held.release(lambda lane: self._engine.held_by(lane) > 0, keep=keep)
+
+    def _call_others(self) -> None:
+        now = time.monotonic()
+        if self._held.others_wait and now - self._called_at >= _CALL_INTERVAL:
+            self._called_at = now
+            wake.call_pump()
+
+    def _reach_redis(self, act: Callable[[], None]) -> None:
+        """Do what needs Redis. Without Redis the run takes in nothing more, finishes what it has, and ends."""
+        try:
+            act()
+        except (RedisError, BrokerError) as error:
+            logger.warning("Redis was not reached, ending this run: %s", error)
+            self._intake = _Intake.NONE
+
+    def _reach_database(self, act: Callable[[], None]) -> None:
+        """Do what needs the database. Without it the run keeps its outcomes for as long as its claims last."""
+        try:
+            act()
+            self._saved_at = time.monotonic()
+        except (OperationalError, InterfaceError) as error:
+            logger.error("the database was not reached: %s", error)
+            self._intake = _Intake.NONE
+            connection.close()
+            if time.monotonic() - self._saved_at > self._settings.claim_lease:
+                logger.error("%d outcomes are lost, their deliveries will be sent again", len(self._records))
+                self._records.clear()
+            time.sleep(_DATABASE_PAUSE)
+
+
+def _bodies(claims: Iterable[Claim]) -> Mapping[uuid.UUID, bytes]:
+    events = Event.objects.filter(id__in={claim.event_id for claim in claims})
+    return {ids.decode("evt", event_id): payload.encode() for event_id, payload in events.values_list("id", "payload")}
+
+
+def _log(attempted: Attempted) -> None:
+    level = logging.DEBUG if attempted.outcome is Outcome.SUCCESS else logging.INFO
+    if logger.isEnabledFor(level):
+        logger.log(
+            level,
+            "%s: attempt %d of %s to %s: %s",
+            attempted.outcome,
+            attempted.claim.attempt,
+            ids.encode("dlv", attempted.claim.delivery_id),
+            ids.encode("ep", attempted.claim.endpoint_id),
+            attempted.error or attempted.status_code,
+        )

@@ -1,0 +1,55 @@
+"""The sweep: it finds what wake-ups missed and what killed workers left behind.
+
+Safe to run anywhere, any number of times, at the same time.
+"""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+
+from dispatch import lanes, outbox, wake
+from dispatch.recording import record_lost
+from subscriptions.models import EndpointState
+
+logger = logging.getLogger(__name__)
+
+# Sweep intervals after which others sweep in the place of whoever should have.
+OVERDUE = 2
+
+
+def sweep(scheduled: lanes.Lanes, now: datetime) -> None:
+    """Rescue lost deliveries, cancel those of disabled endpoints, and make every lane with pending ones servable.
+
+    The database's part is done even if Redis does not answer; then raises `redis.RedisError`.
+    """
+    rescue(now)
+    servable = {}
+    for lane in outbox.pending_lanes():
+        if lane.state is EndpointState.DISABLED:
+            cancelled = outbox.cancel_pending(lane.endpoint_id, note="The endpoint is disabled.", now=now)
+            logger.info("cancelled %d deliveries of disabled endpoint %s", cancelled, lane.endpoint_id)
+        elif lane.state is EndpointState.ACTIVE:
+            servable[lane.endpoint_id] = max(0.0, (lane.next_due - now).total_seconds())
+    scheduled.note_sweep(OVERDUE * settings.WEBHOOKS.sweep_interval)
+    scheduled.ring(servable)
+    if scheduled.count_waiting():
+        wake.call_pump()
+
+
+def sweep_if_overdue(scheduled: lanes.Lanes, now: datetime) -> None:
+    """Sweep if nobody has for two intervals. Raises `redis.RedisError` where Redis does not answer."""
+    if scheduled.is_sweep_overdue(OVERDUE * settings.WEBHOOKS.sweep_interval):
+        sweep(scheduled, now)
+
+
+def rescue(now: datetime) -> int:
+    """Make deliveries pending again whose claim has ended without an outcome. Say how many there were."""
+    lost = [
+        record_lost(claim, claimed_at=claimed_at, now=now, worker=worker)
+        for claim, claimed_at, worker in outbox.expired(now)
+    ]
+    rescued = len(outbox.finish(lost))
+    if rescued:
+        logger.warning("rescued %d deliveries of workers that ended", rescued)
+    return rescued

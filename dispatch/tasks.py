@@ -1,0 +1,29 @@
+"""The Celery tasks: thin, and tolerant of keywords that they do not know, so that old and new workers can mix."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import shared_task
+from redis import RedisError
+
+from dispatch import lanes, process, sweep, wake
+
+logger = logging.getLogger(__name__)
+
+_REDIS_TIMEOUT = 5.0
+
+
+@shared_task(name=wake.PUMP)
+def pump(**_: Any) -> None:
+    """Serve the lanes."""
+    process.run_pump()
+
+
+@shared_task(name=wake.SWEEP)
+def sweep_lanes(**_: Any) -> None:
+    """Find what wake-ups missed and what killed workers left behind."""
+    try:
+        sweep.sweep(lanes.connect(_REDIS_TIMEOUT), datetime.now(UTC))
+    except RedisError as error:
+        logger.warning("Redis was not reached, the next sweep will try again: %s", error)

@@ -1,0 +1,62 @@
+"""What every Celery worker of the project does beside its tasks: it looks after the lanes, and stops gently."""
+
+import logging
+from typing import Any
+
+from celery import Celery, bootsteps, signals
+from django.conf import settings
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+from dispatch import lanes, stopping, wake
+from dispatch.sweep import OVERDUE
+
+logger = logging.getLogger(__name__)
+
+_INTERVAL = 1.0
+_REDIS_TIMEOUT = 0.5
+
+
+class LookAfterLanes(bootsteps.StartStopStep):
+    """Every second: calls a pump if a lane waits, and a sweep if there has been none for too long.
+
+    A retry falls due, a message gets lost, beat is down: no worker needs another one to notice.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._entry: Any = None
+
+    def start(self, consumer: Any) -> None:
+        """Begin to look, with the consumer's timer."""
+        self._entry = consumer.timer.call_repeatedly(_INTERVAL, look, (list(consumer.app.amqp.queues.consume_from),))
+
+    def stop(self, consumer: Any) -> None:
+        """Stop looking."""
+        if self._entry is not None:
+            self._entry.cancel()
+            self._entry = None
+
+
+def look(queues: list[str]) -> None:
+    """Look once. `queues` are those that the worker consumes, one of which a sweep is sent to."""
+    scheduled = lanes.connect(_REDIS_TIMEOUT)
+    try:
+        if scheduled.count_waiting():
+            wake.call_pump()
+        if scheduled.is_sweep_overdue(OVERDUE * settings.WEBHOOKS.sweep_interval):
+            wake.send(wake.SWEEP, queue=queues[0])
+    except (RedisError, OperationalError) as error:
+        logger.warning("Redis was not reached: %s", error)
+
+
+def install(app: Celery) -> None:
+    """Add the steps to the workers of `app`."""
+    app.steps["consumer"].add(LookAfterLanes)
+    signals.worker_shutting_down.connect(_announce_stop, weak=False)
+
+
+def _announce_stop(**_: Any) -> None:
+    stopping.announce()

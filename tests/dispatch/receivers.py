@@ -1,0 +1,82 @@
+"""A receiver on a real socket that answers as it is told, and remembers what it was sent."""
+
+import contextlib
+import http.server
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Received:
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b'{"status": "success"}'
+    # Answers only once this is set, or never.
+    after: threading.Event | None = None
+
+
+class Receiver:
+    """`script` are its first answers, in turn; after them, and without any, it says 200."""
+
+    def __init__(self, *script: Answer, tls: ssl.SSLContext | None = None) -> None:
+        self.received: list[Received] = []
+        self._script = list(script)
+        self._lock = threading.Lock()
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}/hooks"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with receiver._lock:
+                    receiver.received.append(Received(self.path, dict(self.headers), body))
+                    answer = receiver._script.pop(0) if receiver._script else Answer()
+                if answer.after is not None:
+                    answer.after.wait(60)
+                with contextlib.suppress(OSError):
+                    self.send_response(answer.status)
+                    for name, value in answer.headers.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(answer.body)))
+                    self.end_headers()
+                    self.wfile.write(answer.body)
+                    self.wfile.flush()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+@contextlib.contextmanager
+def receiving(*script: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """Run a receiver for a block."""
+    receiver = Receiver(*script, tls=tls)
+    try:
+        yield receiver
+    finally:
+        receiver.close()
