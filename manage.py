@@ -1,11 +1,31 @@
 #!/usr/bin/env python
-"""Run a management command of the webhook dispatcher."""
+"""Run a management command of the webhook dispatcher.
+
+Where `make up` has run, its servers and keys are used, unless the environment names others.
+"""
 
 import os
 import sys
+from pathlib import Path
 
-if __name__ == "__main__":
+ENVIRONMENT = Path(__file__).parent / "var" / "environment"
+
+
+def main() -> None:
+    """Run the command of the command line. A setting that cannot be used is told in a sentence."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
+    if ENVIRONMENT.exists() and not {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"} & os.environ.keys():
+        lines = ENVIRONMENT.read_text().splitlines()
+        os.environ.update(line.split("=", 1) for line in lines)
+
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    main()

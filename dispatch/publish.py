@@ -117,7 +117,8 @@ def _found_subscriber(subscriber: Subscriber | str | None) -> Subscriber | None:
         ids.decode("sub", subscriber)
         found = Subscriber.objects.filter(id=subscriber).first()
     except ids.InvalidId:
-        found = Subscriber.objects.filter(uid=subscriber).first()
+        # No database stores every text that Python can hold.
+        found = Subscriber.objects.filter(uid=subscriber).first() if subscriber.isprintable() else None
     if found is None:
         raise PublishRefused("subscriber", f"There is no subscriber with the id or uid {subscriber!r}.")
     return found

@@ -112,7 +112,7 @@ class ReceiverServer(ThreadingHTTPServer):
             payload = receiver.parse(body)
         except receiver.Rejected as rejected:
             return Answer(self._misbehaviour.status or rejected.status, str(rejected), verified)
-        event_type = payload.get("type") if isinstance(payload, dict) else None
+        event_type = str(payload["type"]) if isinstance(payload, dict) and "type" in payload else None
         status = self._misbehaviour.status or HTTPStatus.OK
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             # Not accepted, so not remembered: the next attempt is no repetition.

@@ -1,0 +1,114 @@
+"""The sweep, on a real database and a real Redis protocol server."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.conf import settings
+from redis import Redis, RedisError
+
+from dispatch import outbox
+from dispatch.lanes import Lanes
+from dispatch.models import Delivery
+from dispatch.publish import publish_event
+from dispatch.sweep import rescue, sweep, sweep_if_overdue
+from subscriptions import ids
+from subscriptions.models import EndpointState
+from tests.factories import NOON, EndpointFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with Redis.from_url(settings.REDIS_URL) as client:
+        client.flushdb()
+        yield client
+        client.flushdb()
+
+
+def taken(lanes: Lanes) -> list[str]:
+    return [ids.encode("ep", lane) for lane in lanes.take("me", limit=100, lease=10).lanes]
+
+
+def test_a_sweep_brings_back_the_lanes_of_active_endpoints_and_calls_a_pump(redis: Redis) -> None:
+    due, _paused = EndpointFactory(), EndpointFactory(state=EndpointState.PAUSED)
+    publish_event("invoice.paid", {}, now=NOON)
+    later = EndpointFactory()
+    publish_event("invoice.paid", {}, subscriber=later.subscriber, now=NOON + timedelta(hours=1))
+    redis.flushdb()
+
+    sweep(Lanes(redis), NOON)
+
+    assert taken(Lanes(redis)) == [due.id]
+    assert redis.llen("deliveries") == 1
+
+
+def test_a_sweep_that_finds_nothing_calls_nobody(redis: Redis) -> None:
+    sweep(Lanes(redis), NOON)
+
+    assert redis.llen("deliveries") == 0
+
+
+def test_a_lost_delivery_is_logged_and_due_at_once(redis: Redis) -> None:
+    endpoint = EndpointFactory()
+    publish_event("invoice.paid", {}, now=NOON)
+    outbox.claim({ids.decode("ep", endpoint.id): 1}, now=NOON, lease=60, worker="host:1")
+    later = NOON + timedelta(seconds=61)
+
+    assert rescue(NOON + timedelta(seconds=60)) == 0
+    assert rescue(later) == 1
+    assert rescue(later) == 0
+
+    delivery = Delivery.objects.get()
+    assert (delivery.status, delivery.next_attempt_at, delivery.last_outcome) == ("pending", later, "worker_lost")
+    attempt = delivery.attempts.get()
+    assert (attempt.number, attempt.outcome, attempt.started_at, attempt.worker) == (1, "worker_lost", NOON, "host:1")
+    assert attempt.error == "The worker ended while it was sending. Whether the request arrived is not known."
+
+
+def test_a_delivery_that_is_lost_again_and_again_ends(redis: Redis) -> None:
+    endpoint = EndpointFactory()
+    publish_event("invoice.paid", {}, now=NOON)
+    now = NOON
+    while outbox.claim({ids.decode("ep", endpoint.id): 1}, now=now, lease=60, worker="host:1").claims:
+        now += timedelta(seconds=61)
+        rescue(now)
+
+    delivery = Delivery.objects.get()
+    assert (delivery.status, delivery.attempt_count) == ("failed", len(settings.WEBHOOKS.retry_schedule) + 1)
+
+
+def test_what_is_pending_for_a_disabled_endpoint_is_cancelled(redis: Redis) -> None:
+    endpoint = EndpointFactory()
+    publish_event("invoice.paid", {}, now=NOON)
+    endpoint.change_state(EndpointState.DISABLED, reason="asked for", now=NOON)
+
+    sweep(Lanes(redis), NOON)
+
+    delivery = Delivery.objects.get()
+    assert (delivery.status, delivery.note) == ("cancelled", "The endpoint is disabled.")
+
+
+def test_without_redis_the_databases_part_is_done_all_the_same() -> None:
+    endpoint = EndpointFactory()
+    publish_event("invoice.paid", {}, now=NOON)
+    outbox.claim({ids.decode("ep", endpoint.id): 1}, now=NOON, lease=60, worker="host:1")
+
+    with pytest.raises(RedisError):
+        sweep(Lanes(Redis(port=1)), NOON + timedelta(seconds=61))
+    assert Delivery.objects.get().status == "pending"
+
+
+def test_others_sweep_only_if_nobody_has(redis: Redis) -> None:
+    endpoint = EndpointFactory()
+    publish_event("invoice.paid", {}, now=NOON)
+    redis.flushdb()
+    lanes = Lanes(redis)
+
+    lanes.note_sweep(3600)
+    sweep_if_overdue(lanes, datetime.now(UTC))
+    assert taken(lanes) == []
+    redis.flushdb()
+    sweep_if_overdue(lanes, datetime.now(UTC))
+    assert taken(lanes) == [endpoint.id]

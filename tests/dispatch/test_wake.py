@@ -1,0 +1,88 @@
+"""Publishing while Redis is down or hangs: it succeeds, soon, and the event is delivered later."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from dispatch.models import Delivery
+from tests.dispatch.deliveries import endpoint_at
+from tests.dispatch.receivers import receiving
+from tests.dispatch.workers import working
+from tests.waiting import wait_for
+from webhooks_project import embedded_redis
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIMIT = 1.5
+PUBLISH_TWICE = """
+import json, time
+import django
+django.setup()
+from dispatch.publish import publish_event
+seconds = []
+for number in range(2):
+    begin = time.monotonic()
+    publish_event("invoice.paid", {"number": number})
+    seconds.append(time.monotonic() - begin)
+print(json.dumps(seconds))
+"""
+
+
+def seconds_to_publish(environment: Mapping[str, str]) -> list[float]:
+    """Publish two events in a fresh process and say how long each took."""
+    told = subprocess.run(
+        [sys.executable, "-c", PUBLISH_TWICE],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds: list[float] = json.loads(told.stdout.splitlines()[-1])
+    return seconds
+
+
+def stop(server: embedded_redis.Server) -> None:
+    server.stop()
+
+
+def hang(server: embedded_redis.Server) -> None:
+    os.kill(server.pid, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("fail", [stop, hang])
+def test_publishing_without_redis_succeeds_soon_and_the_sweep_delivers(
+    process_environment: dict[str, str], tmp_path: Path, fail: Callable[[embedded_redis.Server], None]
+) -> None:
+    with embedded_redis.start(tmp_path / "failing") as failing, receiving() as receiver:
+        endpoint_at(receiver.url)
+        fail(failing)
+        try:
+            first, second = seconds_to_publish({**process_environment, "REDIS_URL": failing.url})
+        finally:
+            if fail is hang:
+                os.kill(failing.pid, signal.SIGCONT)
+
+        assert first < LIMIT
+        # Redis is left alone for a while after it has not answered.
+        assert second < first
+        assert Delivery.objects.filter(status="pending").count() == 2
+        with working(process_environment):
+            wait_for(lambda: Delivery.objects.filter(status="delivered").count() == 2)
+    assert len(receiver.received) == 2
+
+
+def test_a_publisher_calls_workers_once_for_many_events(process_environment: dict[str, str], tmp_path: Path) -> None:
+    with embedded_redis.start(tmp_path / "redis") as server, receiving() as receiver:
+        endpoint_at(receiver.url)
+        seconds_to_publish({**process_environment, "REDIS_URL": server.url})
+
+        with Redis.from_url(server.url) as client:
+            assert client.llen("deliveries") == 1

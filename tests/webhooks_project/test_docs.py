@@ -1,0 +1,48 @@
+"""What the documentation says is what the code does."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from dispatch.states import MOVES, DeliveryStatus, Outcome
+from webhooks_project import conf
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(shown(each) for each in value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(conf.WebhookSettings), ids=lambda field: str(field.name))
+def test_every_setting_is_documented_with_its_default_and_meaning(field: "dataclasses.Field[object]") -> None:
+    row = f"| `{conf.variable(field.name)}` | `{shown(field.default)}` | {field.metadata['meaning']} |"
+    assert row in (ROOT / "docs/settings.md").read_text().splitlines()
+
+
+def test_no_setting_is_documented_that_is_not_there() -> None:
+    lines = (ROOT / "docs/settings.md").read_text().splitlines()
+    documented = {line.split("`")[1] for line in lines if line.startswith("| `WEBHOOKS_")}
+    assert documented == {conf.variable(field.name) for field in dataclasses.fields(conf.WebhookSettings)}
+
+
+def test_every_outcome_is_documented() -> None:
+    text = (ROOT / "docs/how-it-works.md").read_text()
+    assert [outcome.value for outcome in Outcome if f"`{outcome.value}`" not in text] == []
+
+
+def test_every_state_stands_in_the_diagram() -> None:
+    diagram = (ROOT / "docs/how-it-works.md").read_text().split("```")[3]
+    assert [status.value for status in DeliveryStatus if status.value not in diagram] == []
+    assert set(MOVES) == set(DeliveryStatus)
+
+
+def test_the_links_of_the_readme_lead_somewhere() -> None:
+    text = (ROOT / "README.md").read_text()
+    targets = [part.split(")")[0] for part in text.split("](")[1:]]
+    assert [each for each in targets if not each.startswith(("http", "#")) and not (ROOT / each).exists()] == []
