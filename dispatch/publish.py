@@ -13,7 +13,7 @@ from django.utils import timezone
 from dispatch import wake
 from dispatch.models import Delivery, Event
 from dispatch.states import DeliveryStatus
-from subscriptions import ids, patterns
+from subscriptions import patterns
 from subscriptions.models import Endpoint, EndpointState, EventType, Subscriber
 
 MAX_IDEMPOTENCY_KEY_LENGTH = 200
@@ -113,12 +113,7 @@ def _checked_type(event_type: str) -> str:
 def _found_subscriber(subscriber: Subscriber | str | None) -> Subscriber | None:
     if subscriber is None or isinstance(subscriber, Subscriber):
         return subscriber
-    try:
-        ids.decode("sub", subscriber)
-        found = Subscriber.objects.filter(id=subscriber).first()
-    except ids.InvalidId:
-        # No database stores every text that Python can hold.
-        found = Subscriber.objects.filter(uid=subscriber).first() if subscriber.isprintable() else None
+    found = Subscriber.objects.find(subscriber)
     if found is None:
         raise PublishRefused("subscriber", f"There is no subscriber with the id or uid {subscriber!r}.")
     return found

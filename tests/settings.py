@@ -43,3 +43,5 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 
 # Every test client would otherwise look through all static files, and warn that nobody collected them.
 WHITENOISE_AUTOREFRESH = True
+# The real one is slow on purpose.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -30,9 +30,7 @@ class WebhookSettings:
         (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
         "Seconds from a failed attempt to the next, one number per retry. After the last the delivery has failed.",
     )
-    retry_jitter: float = _setting(
-        0.1, "Part of a delay that is random: 0.1 makes 300 s any time from 300 s to 330 s."
-    )
+    retry_jitter: float = _setting(0.1, "Part of a delay that is random: 0.1 makes 300 s any time from 300 s to 330 s.")
     retry_after_max: float = _setting(86400, "Longest `Retry-After` of a receiver that is obeyed, in seconds.")
     request_deadline: float = _setting(
         15, "Seconds that one attempt may take in all, from the name look-up to the last byte of the response."
@@ -81,9 +79,16 @@ def variable(field: str) -> str:
 
 def _boolean(text: str) -> bool:
     try:
-        return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}[
-            text.strip().lower()
-        ]
+        return {
+            "1": True,
+            "true": True,
+            "yes": True,
+            "on": True,
+            "0": False,
+            "false": False,
+            "no": False,
+            "off": False,
+        }[text.strip().lower()]
     except KeyError:
         raise ValueError("write true or false") from None
 

@@ -1,12 +1,20 @@
 """The addresses of the project."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
+
+from subscriptions.api import problems
+
+admin.site.site_header = admin.site.site_title = "Webhook dispatcher"
+admin.site.index_title = "Who wants what, and how it gets there"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("subscriptions.api.urls")),
     path("api/v1/", include("dispatch.api.urls")),
+    re_path(r"^api/", problems.unknown_address),
 ]
+handler400 = problems.bad_request
+handler500 = problems.server_error

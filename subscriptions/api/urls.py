@@ -1,1 +1,12 @@
-urlpatterns=[]
+from django.urls import path, re_path
+
+from subscriptions.api import views
+
+urlpatterns = [
+    path("subscribers/", views.Subscribers.as_view()),
+    path("subscribers/<str:id>/", views.OneSubscriber.as_view()),
+    path("endpoints/", views.Endpoints.as_view()),
+    path("endpoints/<str:id>/", views.OneEndpoint.as_view()),
+    path("event-types/", views.EventTypes.as_view()),
+    re_path(r"^event-types/(?P<name>[A-Za-z0-9._-]+)/$", views.OneEventType.as_view()),
+]

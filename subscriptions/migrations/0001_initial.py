@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(models.F('pattern'), models.F('endpoint'), name='subscriptions_pattern_endpoint')],
-                'constraints': [models.UniqueConstraint(models.F('endpoint'), models.F('pattern'), name='subscriptions_eventtypepattern_unique')],
+                'constraints': [models.UniqueConstraint(fields=('endpoint', 'pattern'), name='subscriptions_eventtypepattern_unique')],
             },
         ),
         migrations.AddConstraint(

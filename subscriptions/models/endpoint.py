@@ -182,7 +182,7 @@ class EventTypePattern(models.Model):
     class Meta:
         constraints = [
             # Also serves the event types of one endpoint.
-            models.UniqueConstraint("endpoint", "pattern", name="subscriptions_eventtypepattern_unique"),
+            models.UniqueConstraint(fields=["endpoint", "pattern"], name="subscriptions_eventtypepattern_unique"),
         ]
         indexes = [
             # Serves EndpointQuerySet.wanting: which endpoints want this event type?

@@ -3,6 +3,7 @@ from django.db import models
 
 from subscriptions import patterns
 from subscriptions.fields import PublicIdField
+from subscriptions.models.creation import create_valid
 
 
 def validate_name(name: str) -> None:
@@ -13,6 +14,12 @@ def validate_name(name: str) -> None:
         raise ValidationError(str(error)) from error
 
 
+class EventTypeManager(models.Manager["EventType"]):
+    def register(self, *, name: str, description: str = "") -> "EventType":
+        """Create an event type. Raises Django's `ValidationError`, by field."""
+        return create_valid(self.model(name=name, description=description))
+
+
 class EventType(models.Model):
     """A dotted name of something that happens, such as `invoice.paid`."""
 
@@ -20,6 +27,8 @@ class EventType(models.Model):
     name = models.CharField(max_length=patterns.MAX_LENGTH, unique=True, validators=[validate_name])
     description = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = EventTypeManager()
 
     def __str__(self) -> str:
         return self.name

@@ -7,6 +7,10 @@ from subscriptions import signing_secrets
 from subscriptions.fields import PublicIdField
 from subscriptions.models.endpoint import Endpoint
 
+_SHOWN_CHARACTERS = 10
+# Of a shorter secret, which somebody may have thought up, even the beginning helps to guess the rest.
+_SHOWN_FROM_LENGTH = 38
+
 
 class SigningSecretQuerySet(models.QuerySet["SigningSecret"]):
     def valid(self, now: datetime) -> "SigningSecretQuerySet":
@@ -26,7 +30,12 @@ class SigningSecret(models.Model):
     objects = SigningSecretQuerySet.as_manager()
 
     def __str__(self) -> str:
-        return f"{self.value[:10]}…"
+        return self.masked
+
+    @property
+    def masked(self) -> str:
+        """Enough of the secret to recognise it by."""
+        return f"{self.value[:_SHOWN_CHARACTERS] if len(self.value) >= _SHOWN_FROM_LENGTH else ''}…"
 
     def clean(self) -> None:
         """Raise Django's `ValidationError` unless the secret has the form that the endpoint's schemes need."""

@@ -1,0 +1,5 @@
+from dispatch.admin.attempt import AttemptAdmin
+from dispatch.admin.delivery import DeliveryAdmin
+from dispatch.admin.event import EventAdmin
+
+__all__ = ["AttemptAdmin", "DeliveryAdmin", "EventAdmin"]

@@ -1,0 +1,65 @@
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from dispatch.admin.text import code
+from dispatch.models import Attempt, Delivery
+from subscriptions.admin.base import NotDeletedHere, PartInline, ReadOnly, moment
+from subscriptions.models import Endpoint
+
+_AS_IT_WENT = ["outcome", "status_code", "error", moment("started_at"), "duration_ms", "remote_address", "worker"]
+
+
+class AttemptInline(ReadOnly, PartInline[Attempt, Delivery]):
+    model = Attempt
+    can_delete = False
+    readonly_fields = ["number", *_AS_IT_WENT]
+    fields = [*readonly_fields]
+    ordering = ["number"]
+    show_change_link = True
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnly, NotDeletedHere[Attempt]):
+    list_display = [
+        moment("started_at"),
+        "outcome",
+        "status_code",
+        "event_type",
+        "endpoint",
+        "number",
+        "duration_ms",
+        "error",
+    ]
+    list_filter = ["outcome", "started_at"]
+    list_select_related = ["delivery__event", "delivery__endpoint"]
+    search_fields = ["remote_address__exact", "worker__exact"]
+    search_help_text = "Remote address, worker, or the id of an attempt, delivery, event, endpoint or subscriber."
+    id_lookups = {
+        "att": "pk",
+        "dlv": "delivery",
+        "evt": "delivery__event",
+        "ep": "delivery__endpoint",
+        "sub": "delivery__endpoint__subscriber",
+    }
+    readonly_fields = ["id", "delivery", "number", *_AS_IT_WENT, "headers_of_response", "body_of_response"]
+    fields = [*readonly_fields]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        return super().get_queryset(request).defer("delivery__event__payload")
+
+    @admin.display(ordering="delivery__event__type")
+    def event_type(self, attempt: Attempt) -> str:
+        return attempt.delivery.event.type
+
+    @admin.display(ordering="delivery__endpoint")
+    def endpoint(self, attempt: Attempt) -> Endpoint:
+        return attempt.delivery.endpoint
+
+    @admin.display(description="response headers")
+    def headers_of_response(self, attempt: Attempt) -> str:
+        return code("\n".join(f"{name}: {value}" for name, value in attempt.response_headers.items()))
+
+    @admin.display(description="response body")
+    def body_of_response(self, attempt: Attempt) -> str:
+        return code(attempt.response_body)

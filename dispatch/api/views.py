@@ -1,0 +1,80 @@
+"""The API's routes of events and deliveries."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Prefetch
+from django.urls import reverse
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from dispatch.api.serializers import (
+    DeliveryFilters,
+    DeliveryInFullSerializer,
+    DeliverySerializer,
+    DeliveryWithAttemptsSerializer,
+    EventFilters,
+    EventSerializer,
+    EventWithDataSerializer,
+    NewEvent,
+)
+from dispatch.models import Attempt, Delivery, Event
+from dispatch.publish import IdempotencyConflict, PublishRefused, publish_event
+from subscriptions.api.problems import Conflict
+from subscriptions.api.views import Many, One
+
+_DELIVERIES = Delivery.objects.select_related("event", "endpoint").defer("event__payload")
+_ATTEMPTS = Attempt.objects.order_by("number")
+# An event may go to every endpoint there is: its page shows the first ones and says where the others are.
+_DELIVERIES_OF_ONE_EVENT = 250
+
+
+class Events(Many[Event]):
+    queryset = Event.objects.defer("payload")
+    serializer_class = EventSerializer
+    filters = EventFilters
+
+    def post(self, request: Request) -> Response:
+        wanted = NewEvent.read(request.data)
+        try:
+            published = publish_event(wanted.pop("type"), wanted.pop("data"), **wanted)
+        except IdempotencyConflict as error:
+            raise Conflict({error.field: str(error)}) from error
+        except PublishRefused as error:
+            raise ValidationError({error.field: str(error)}) from error
+        return Response(
+            EventWithDataSerializer(published.event).data,
+            status.HTTP_201_CREATED if published.created else status.HTTP_200_OK,
+        )
+
+
+class OneEvent(One[Event]):
+    queryset = Event.objects.all()
+    serializer_class = EventWithDataSerializer
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        event = self.get_object()
+        found = list(_DELIVERIES.filter(event=event).order_by("id")[: _DELIVERIES_OF_ONE_EVENT + 1])
+        shown: Any = found[:_DELIVERIES_OF_ONE_EVENT]
+        has_more = len(found) > _DELIVERIES_OF_ONE_EVENT
+        address = f"{reverse('api-deliveries')}?{urlencode({'event': event.id})}"
+        return Response(
+            self.get_serializer(event).data
+            | {
+                "deliveries": DeliverySerializer(shown, many=True).data,
+                "all_deliveries": request.build_absolute_uri(address) if has_more else None,
+            }
+        )
+
+
+class Deliveries(Many[Delivery]):
+    queryset = _DELIVERIES.prefetch_related(Prefetch("attempts", _ATTEMPTS.defer("response_headers", "response_body")))
+    serializer_class = DeliveryWithAttemptsSerializer
+    filters = DeliveryFilters
+
+
+class OneDelivery(One[Delivery]):
+    queryset = _DELIVERIES.prefetch_related(Prefetch("attempts", _ATTEMPTS))
+    serializer_class = DeliveryInFullSerializer

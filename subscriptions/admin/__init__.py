@@ -1,0 +1,7 @@
+from subscriptions.admin.api_key import ApiKeyAdmin
+from subscriptions.admin.endpoint import EndpointAdmin
+from subscriptions.admin.event_type import EventTypeAdmin
+from subscriptions.admin.signing_secret import SigningSecretAdmin
+from subscriptions.admin.subscriber import SubscriberAdmin
+
+__all__ = ["ApiKeyAdmin", "EndpointAdmin", "EventTypeAdmin", "SigningSecretAdmin", "SubscriberAdmin"]

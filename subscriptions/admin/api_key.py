@@ -1,0 +1,43 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from subscriptions.admin.base import moment, show_once
+from subscriptions.admin.registering import RegisteringAdmin
+from subscriptions.admin.typed import ModelForm
+from subscriptions.models import ApiKey
+
+
+class NewApiKeyForm(ModelForm[ApiKey]):
+    class Meta:
+        model = ApiKey
+        fields = ["name"]
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(RegisteringAdmin[ApiKey]):
+    list_display = ["name", "prefix", moment("created_at"), moment("revoked_at")]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter), "created_at"]
+    search_fields = ["name", "prefix"]
+    id_lookups = {"key": "pk"}
+    fields = ["name", "prefix", "id", moment("created_at"), moment("revoked_at")]
+    readonly_fields = ["prefix", "id", moment("created_at"), moment("revoked_at")]
+    actions = ["revoke"]
+    add_form = NewApiKeyForm
+    add_fields = ["name"]
+
+    def register(self, request: HttpRequest, values: dict[str, Any]) -> ApiKey:
+        api_key, text = ApiKey.objects.generate(**values)
+        show_once(request, f"The API key {api_key.name}", text)
+        return api_key
+
+    @admin.action(description="Revoke selected API keys", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        api_keys = list(queryset.filter(revoked_at__isnull=True))
+        for api_key in api_keys:
+            api_key.revoke(timezone.now())
+            self.log_change(request, api_key, "Revoked.")
+        self.message_user(request, f"Revoked: {len(api_keys)}.", messages.SUCCESS)

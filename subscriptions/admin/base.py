@@ -1,0 +1,99 @@
+"""What the admin pages of both apps are made of."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, ClassVar, TypeVar
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from subscriptions import ids
+from subscriptions.admin.typed import ModelAdmin, ModelForm, TabularInline
+
+M = TypeVar("M", bound=Model)
+Parent = TypeVar("Parent", bound=Model)
+
+
+class RecordAdmin(ModelAdmin[M]):
+    """The pages of a model, whose rows are found by public ids, their own and those of what they belong to."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    # From the prefix of an id to the look-up that finds the rows by it.
+    id_lookups: ClassVar[Mapping[str, str]] = {}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        text = search_term.strip()
+        prefix = text.partition("_")[0]
+        if prefix in self.id_lookups and is_id(prefix, text):
+            return queryset.filter(**{self.id_lookups[prefix]: text}), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def save_model(self, request: HttpRequest, obj: M, form: ModelForm[M], change: bool) -> None:
+        # Only what was changed here: a worker may have changed the rest since the page was opened.
+        obj.save(update_fields=form.changed_data if change else None)
+
+
+class PartInline(TabularInline[M, Parent]):
+    """Rows that belong to the row of the page."""
+
+    extra = 0
+
+
+class ReadOnly:
+    """Rows that are neither added nor changed."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class NotDeletedHere(RecordAdmin[M]):
+    """Rows that are not deleted on their own pages.
+
+    Django also asks when something is deleted that they belong to: there its own message says what goes with
+    it, or stands in the way.
+    """
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        page = request.resolver_match.url_name if request.resolver_match else None
+        is_here = str(page).startswith(f"{self.opts.app_label}_{self.opts.model_name}_")
+        return not is_here and super().has_delete_permission(request, obj)
+
+
+@cache
+def moment(field: str) -> Any:
+    """Make a column of a time field, to the millisecond: Django's own stops at minutes.
+
+    Always the same one for a field, as Django looks for the columns of `fields` in `readonly_fields`.
+    """
+
+    @admin.display(description=f"{field.removesuffix('_at').replace('_', ' ')} (UTC)", ordering=field)
+    def shown(row: Model) -> str:
+        time: datetime | None = getattr(row, field)
+        if time is None:
+            return "-"
+        return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{time.microsecond // 1000:03}"
+
+    return shown
+
+
+def show_once(request: HttpRequest, what: str, text: str) -> None:
+    """Show a secret text above the next page, and never again."""
+    messages.warning(request, format_html("{}: <code>{}</code> Copy it now, it is not shown again.", what, text))
+
+
+def is_id(prefix: str, text: str) -> bool:
+    """Say whether `text` is a public id with this prefix."""
+    try:
+        ids.decode(prefix, text)
+    except ids.InvalidId:
+        return False
+    return True

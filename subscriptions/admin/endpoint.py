@@ -1,0 +1,124 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.text import Truncator
+
+from subscriptions import patterns, signing_secrets
+from subscriptions.admin.base import PartInline, moment, show_once
+from subscriptions.admin.registering import RegisteringAdmin
+from subscriptions.admin.signing_secret import SigningSecretInline
+from subscriptions.admin.subscriber_select import SubscriberSelect
+from subscriptions.admin.typed import ModelForm
+from subscriptions.models import Endpoint, EndpointState, EventTypePattern, SigningSecret
+
+_SHOWN_OF_URL = 60
+
+
+class NewEndpointForm(ModelForm[Endpoint]):
+    event_types = forms.CharField(
+        initial=patterns.ALL,
+        help_text="Names (invoice.paid), names with a trailing wildcard (invoice.*) or * for all, "
+        "with spaces between them.",
+    )
+    secret = forms.CharField(
+        label="Signing secret",
+        required=False,
+        max_length=signing_secrets.MAX_CHARACTERS,
+        strip=False,
+        help_text="Only if the receiver has one already. Empty: a new one is made.",
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+    )
+
+    class Meta:
+        model = Endpoint
+        fields = ["subscriber", "url", "description", "signature_scheme"]
+        widgets = {"subscriber": SubscriberSelect(Endpoint._meta.get_field("subscriber"), admin.site)}
+
+    def clean_event_types(self) -> list[str]:
+        return str(self.cleaned_data["event_types"]).replace(",", " ").split()
+
+    def clean_secret(self) -> str | None:
+        return self.cleaned_data["secret"] or None
+
+
+class EventTypePatternInline(PartInline[EventTypePattern, Endpoint]):
+    model = EventTypePattern
+    verbose_name = "event type"
+    verbose_name_plural = "event types"
+    min_num = 1
+
+    def get_formset(self, request: HttpRequest, obj: Endpoint | None = None, **options: Any) -> Any:
+        return super().get_formset(request, obj, validate_min=True, **options)
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(RegisteringAdmin[Endpoint]):
+    list_display = ["short_url", "subscriber", "description", "state", moment("created_at")]
+    list_filter = ["state", "signature_scheme", "created_at"]
+    list_select_related = ["subscriber"]
+    search_fields = ["url", "description", "subscriber__name", "subscriber__uid"]
+    search_help_text = "URL, description, name, uid or id of its subscriber, or its id."
+    id_lookups = {"ep": "pk", "sub": "subscriber"}
+    fieldsets = [
+        (None, {"fields": ["id", "subscriber", "url", "description", "signature_scheme"]}),
+        ("State", {"fields": ["state", "state_reason", moment("state_changed_at"), moment("created_at")]}),
+    ]
+    readonly_fields = [
+        "id",
+        "subscriber",
+        "state",
+        "state_reason",
+        moment("state_changed_at"),
+        moment("created_at"),
+    ]
+    inlines = [EventTypePatternInline, SigningSecretInline]
+    actions = ["pause", "resume", "disable"]
+    add_form = NewEndpointForm
+    add_fields = ["subscriber", "url", "description", "event_types", "signature_scheme", "secret"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Endpoint | None = None) -> Any:
+        return [] if obj is None else self.readonly_fields
+
+    @admin.display(description="URL", ordering="url")
+    def short_url(self, endpoint: Endpoint) -> str:
+        return Truncator(endpoint.url).chars(_SHOWN_OF_URL)
+
+    def register(self, request: HttpRequest, values: dict[str, Any]) -> Endpoint:
+        endpoint, secret = Endpoint.objects.register(**values)
+        _show_secret_once(request, secret)
+        return endpoint
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        for row in formset.new_objects:
+            if isinstance(row, SigningSecret):
+                _show_secret_once(request, row)
+
+    @admin.action(description="Pause: deliveries wait", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
+        self._change_state(request, queryset, EndpointState.PAUSED, reason=f"Paused by {request.user}.")
+
+    @admin.action(description="Resume: deliveries go out again", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
+        self._change_state(request, queryset, EndpointState.ACTIVE, reason="")
+
+    @admin.action(description="Disable: deliveries are cancelled", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
+        self._change_state(request, queryset, EndpointState.DISABLED, reason=f"Disabled by {request.user}.")
+
+    def _change_state(
+        self, request: HttpRequest, queryset: QuerySet[Endpoint], state: EndpointState, *, reason: str
+    ) -> None:
+        endpoints = list(queryset)
+        for endpoint in endpoints:
+            endpoint.change_state(state, reason=reason, now=timezone.now())
+            self.log_change(request, endpoint, f"Now {state.value}.")
+        self.message_user(request, f"Now {state.value}: {len(endpoints)}.", messages.SUCCESS)
+
+
+def _show_secret_once(request: HttpRequest, secret: SigningSecret) -> None:
+    show_once(request, f"The signing secret of {secret.endpoint.url}", secret.value)

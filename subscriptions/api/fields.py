@@ -1,0 +1,62 @@
+"""Serializer fields that the API adds to DRF's."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from subscriptions import ids
+from subscriptions.models import Subscriber
+
+
+class TextField(serializers.CharField):
+    """A JSON string. DRF's own field also takes numbers for text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class AnyJsonField(serializers.JSONField):
+    """Whatever JSON can say. DRF's own field writes it as JSON again, only to see whether that works."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
+class WordField(serializers.ChoiceField):
+    """One of a few words. A wrong one is answered with all of them; an empty one is shown as null."""
+
+    def __init__(self, choices: Any, **options: Any) -> None:
+        super().__init__(choices, **options)
+        self.error_messages["invalid_choice"] = f"{{input}} is unknown: write one of {', '.join(self.choices)}."
+
+    def to_representation(self, value: str) -> Any:
+        return value or None
+
+
+class IdField(TextField):
+    """A public id of one kind."""
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        self.prefix = prefix
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            ids.decode(self.prefix, text)
+        except ids.InvalidId as error:
+            raise serializers.ValidationError(str(error)) from error
+        return text
+
+
+class SubscriberField(TextField):
+    """A subscriber by id or uid, read as the `Subscriber`."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        text = super().to_internal_value(data)
+        subscriber = Subscriber.objects.find(text)
+        if subscriber is None:
+            raise serializers.ValidationError(f"There is no subscriber with the id or uid {text!r}.")
+        return subscriber

@@ -1,0 +1,123 @@
+"""Errors of the API as `application/problem+json` (RFC 9457)."""
+
+import logging
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import exception_handler
+
+CONTENT_TYPE = "application/problem+json"
+_API_PATH = "/api/"
+_OF_THE_WHOLE = {NON_FIELD_ERRORS, str(api_settings.NON_FIELD_ERRORS_KEY)}
+
+log = logging.getLogger(__name__)
+
+
+class Conflict(exceptions.APIException):
+    status_code = HTTPStatus.CONFLICT
+    default_code = "conflict"
+
+
+class Unavailable(exceptions.APIException):
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+    # DRF makes it the `Retry-After` header.
+    wait = 5
+
+
+def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    """Build the body of an error. `errors` says which fields are wrong, and why."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "errors": errors or [],
+    }
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer an exception of an API view. None leaves it to Django, which logs it and calls `server_error`."""
+    known = _known(error)
+    response = exception_handler(known, context)
+    if response is None or not isinstance(known, exceptions.APIException):
+        return response
+    found = list(_messages(known.detail))
+    response.data = problem(
+        response.status_code,
+        " ".join(f"{field}: {message}" if field else message for field, message in found),
+        [{"field": field, "message": message} for field, message in found if field],
+    )
+    response.content_type = CONTENT_TYPE
+    return response
+
+
+def _known(error: Exception) -> Exception:
+    match error:
+        case ModelValidationError():
+            by_field = hasattr(error, "error_dict")
+            return exceptions.ValidationError(error.message_dict if by_field else error.messages)
+        case OperationalError() | InterfaceError():
+            log.error("The database did not answer: %s", error)
+            return Unavailable(
+                "The database cannot be reached or is busy. Try again in a moment; "
+                "if it stays so, check that it runs and that DATABASE_URL is right."
+            )
+        case exceptions.NotAuthenticated():
+            error.detail = exceptions.ErrorDetail("Send an API key in the header `Authorization: Bearer whk_…`.")
+        case exceptions.UnsupportedMediaType():
+            error.detail = exceptions.ErrorDetail("Send JSON, with the header `Content-Type: application/json`.")
+    return error
+
+
+def _messages(detail: Any, field: str = "") -> Iterator[tuple[str, str]]:
+    """Walk through an exception's detail. Yields fields, such as `event_types.0`, and what is wrong with them."""
+    if isinstance(detail, dict):
+        for key, part in detail.items():
+            name = "" if key in _OF_THE_WHOLE else str(key)
+            yield from _messages(part, ".".join(filter(None, [field, name])))
+    elif isinstance(detail, list):
+        for part in detail:
+            yield from _messages(part, field)
+    else:
+        yield _writable(field), _writable(str(detail))
+
+
+def _writable(text: str) -> str:
+    # JSON can say half of a surrogate pair, and a message may repeat it, but UTF-8 cannot.
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _answer(status: int, detail: str) -> HttpResponse:
+    return JsonResponse(problem(status, detail), status=status, content_type=CONTENT_TYPE)
+
+
+@csrf_exempt
+def unknown_address(request: HttpRequest) -> HttpResponse:
+    """Answer every address below /api/ that no other route took."""
+    hint = "" if request.path.endswith("/") else " Addresses end with a slash."
+    return _answer(HTTPStatus.NOT_FOUND, f"There is nothing at {request.path}.{hint}")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django refused before it reached a view, such as an unknown host."""
+    if not request.path.startswith(_API_PATH):
+        return defaults.bad_request(request, exception)
+    return _answer(HTTPStatus.BAD_REQUEST, "The request cannot be served. Its Host header may be wrong.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer an exception that nobody expected. It is in the log of the web server."""
+    if not request.path.startswith(_API_PATH):
+        return defaults.server_error(request)
+    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. The server's log says what.")

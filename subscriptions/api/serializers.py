@@ -1,0 +1,93 @@
+"""What the API takes and gives for subscribers, endpoints and event types."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from subscriptions import patterns
+from subscriptions.api.fields import SubscriberField, TextField, WordField
+from subscriptions.models import Endpoint, EndpointState, EventType, SignatureScheme, Subscriber
+
+
+class Input(serializers.Serializer[Any]):
+    """What a caller sends: unknown fields are an error, as a misspelt one would otherwise do nothing, silently."""
+
+    @classmethod
+    def read(cls, data: Any) -> dict[str, Any]:
+        """Check `data` and return it by field. Raises DRF's `ValidationError`."""
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError("Send a JSON object.")
+        serializer = cls(data=data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def to_internal_value(self, data: Mapping[str, Any]) -> Any:
+        errors: dict[str, Any] = {}
+        values: Any = {}
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            errors = dict(error.detail) if isinstance(error.detail, dict) else {"": error.detail}
+        errors |= {str(name): ["There is no such field."] for name in data if name not in self.fields}
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values
+
+
+class SubscriberSerializer(serializers.Serializer[Subscriber]):
+    id = serializers.CharField()
+    uid = serializers.CharField()
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class NewSubscriber(Input):
+    name = TextField()
+    uid = TextField(required=False, allow_null=True)
+
+
+class EventTypeSerializer(serializers.Serializer[EventType]):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class NewEventType(Input):
+    name = TextField()
+    description = TextField(required=False, allow_blank=True)
+
+
+class EndpointSerializer(serializers.Serializer[Endpoint]):
+    """An endpoint as everybody with a key may see it: without its secrets."""
+
+    id = serializers.CharField()
+    subscriber = serializers.CharField(source="subscriber_id")
+    url = serializers.CharField()
+    description = serializers.CharField()
+    event_types = serializers.ListField(child=serializers.CharField())
+    signature_scheme = WordField(SignatureScheme.choices)
+    state = WordField(EndpointState.choices)
+    state_reason = serializers.CharField()
+    state_changed_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+
+
+class NewEndpoint(Input):
+    subscriber = SubscriberField()
+    url = TextField()
+    event_types = serializers.ListField(
+        child=TextField(max_length=patterns.MAX_LENGTH + 2), required=False, allow_empty=False
+    )
+    signature_scheme = WordField(SignatureScheme.choices, required=False)
+    secret = TextField(required=False, trim_whitespace=False)
+    description = TextField(required=False, allow_blank=True)
+
+
+class NoFilters(Input):
+    """For lists that cannot be filtered."""
+
+
+class EndpointFilters(Input):
+    subscriber = SubscriberField(required=False)

@@ -1,0 +1,21 @@
+from typing import TypeVar
+
+from django.db import IntegrityError, models, transaction
+
+M = TypeVar("M", bound=models.Model)
+
+
+def create_valid(row: M) -> M:
+    """Save a new row that its model accepts.
+
+    Raises Django's `ValidationError`, by field, for one that it refuses, also where somebody else took a
+    unique value between the check and the INSERT.
+    """
+    row.full_clean()
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        row.full_clean()
+        raise
+    return row

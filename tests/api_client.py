@@ -1,0 +1,50 @@
+"""A client of the REST API, as a platform would have one."""
+
+import json
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+
+from subscriptions.models import ApiKey
+
+PROBLEM = "application/problem+json"
+
+
+class ApiClient:
+    """Sends requests below /api/v1/ with an API key, or with none."""
+
+    def __init__(self, key: str | None = None) -> None:
+        self._client = Client(raise_request_exception=False)
+        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+
+    @classmethod
+    def with_new_key(cls) -> "ApiClient":
+        return cls(ApiKey.objects.generate("tests")[1])
+
+    def get(self, path: str, **query: str) -> Any:
+        return self._client.get(f"/api/v1/{path}", query, headers=self._headers)
+
+    def post(self, path: str, body: Any) -> Any:
+        return self.send("POST", path, json.dumps(body))
+
+    def send(self, method: str, path: str, body: str | bytes, content_type: str = "application/json") -> Any:
+        return self._client.generic(method, f"/api/v1/{path}", body, content_type, headers=self._headers)
+
+
+def assert_problem(response: HttpResponse, status: int, title: str, detail: str, errors: dict[str, str]) -> None:
+    """Check every member of a problem document (RFC 9457)."""
+    assert response.headers["Content-Type"] == PROBLEM
+    assert json.loads(response.content) == {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": [{"field": field, "message": message} for field, message in errors.items()],
+    }
+    assert response.status_code == status
+
+
+def assert_refused(response: HttpResponse, field: str, message: str) -> None:
+    """Check that a request was refused for one field."""
+    assert_problem(response, 400, "Bad Request", f"{field}: {message}", {field: message})

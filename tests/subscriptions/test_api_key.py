@@ -1,0 +1,32 @@
+import hashlib
+
+import pytest
+
+from subscriptions.models import ApiKey
+from tests.factories import NOON
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_key_is_found_by_its_text_which_is_not_kept():
+    api_key, text = ApiKey.objects.generate("CI")
+    assert text.startswith("whk_")
+    assert len(text) == len("whk_") + 43
+    assert ApiKey.objects.find(text) == api_key
+    assert ApiKey.objects.values("name", "prefix", "hash").get() == {
+        "name": "CI",
+        "prefix": text[:12],
+        "hash": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def test_no_key_is_found_by_another_text():
+    _, text = ApiKey.objects.generate("CI")
+    assert [ApiKey.objects.find(other) for other in ("", text[:12], text + " ", text.upper())] == [None] * 4
+
+
+def test_a_revoked_key_is_not_found():
+    api_key, text = ApiKey.objects.generate("CI")
+    api_key.revoke(NOON)
+    assert ApiKey.objects.find(text) is None
+    assert ApiKey.objects.get().revoked_at == NOON

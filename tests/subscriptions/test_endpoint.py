@@ -1,0 +1,109 @@
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from subscriptions.models import Endpoint, EndpointState, EventTypePattern, SigningSecret
+from tests.factories import NOON, EndpointFactory, SubscriberFactory
+
+pytestmark = pytest.mark.django_db
+
+URL = "https://receiver.example/hooks"
+STANDARD = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+PLAIN = "a-shared-secret-of-some-length"
+
+
+def test_an_endpoint_wants_everything_and_gets_a_new_secret_unless_told_otherwise():
+    endpoint, secret = Endpoint.objects.register(subscriber=SubscriberFactory(), url=URL)
+    found = Endpoint.objects.get()
+    assert found == endpoint
+    assert (found.url, found.event_types, found.signature_scheme, found.state) == (URL, ["*"], "standard", "active")
+    assert list(found.signing_secrets.all()) == [secret]
+    assert secret.value.startswith("whsec_")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "secret"),
+    [("standard", STANDARD), ("both", STANDARD), ("x-signature", PLAIN), ("x-signature", STANDARD)],
+)
+def test_a_given_secret_is_kept_as_it_is(scheme: str, secret: str):
+    _, kept = Endpoint.objects.register(subscriber=SubscriberFactory(), url=URL, signature_scheme=scheme, secret=secret)
+    assert SigningSecret.objects.get() == kept
+    assert kept.value == secret
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"url": "ftp://receiver.example"}, "url"),
+        ({"url": ""}, "url"),
+        ({"event_types": []}, "event_types"),
+        ({"event_types": ["invoice.paid", "*.late"]}, "event_types"),
+        ({"signature_scheme": "md5"}, "signature_scheme"),
+        ({"secret": PLAIN}, "secret"),
+        ({"secret": ""}, "secret"),
+        ({"secret": PLAIN, "signature_scheme": "both"}, "secret"),
+        ({"secret": "short", "signature_scheme": "x-signature"}, "secret"),
+        ({"description": "a" * 501}, "description"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_leaves_nothing_behind(wrong: dict[str, Any], field: str):
+    with pytest.raises(ValidationError) as refused:
+        Endpoint.objects.register(**{"subscriber": SubscriberFactory(), "url": URL} | wrong)
+    assert list(refused.value.message_dict) == [field]
+    assert not Endpoint.objects.exists()
+    assert not EventTypePattern.objects.exists()
+    assert not SigningSecret.objects.exists()
+
+
+def test_event_types_are_replaced_as_a_whole():
+    endpoint = EndpointFactory(event_types=["invoice.*", "order.created"])
+    endpoint.set_event_types(["order.created", "user.*", "user.*"])
+    assert Endpoint.objects.get().event_types == ["order.created", "user.*"]
+
+
+def test_wrong_event_types_leave_the_old_ones():
+    endpoint = EndpointFactory(event_types=["invoice.*"])
+    with pytest.raises(ValidationError):
+        endpoint.set_event_types(["order.created", "not a type"])
+    assert Endpoint.objects.get().event_types == ["invoice.*"]
+
+
+def test_endpoints_want_exact_types_wildcards_and_all():
+    exact = EndpointFactory(event_types=["invoice.paid"])
+    wildcard = EndpointFactory(event_types=["invoice.*", "invoice.paid.*"])
+    everything = EndpointFactory(event_types=["*"])
+    EndpointFactory(event_types=["invoice", "invoice.paid.late", "invoice.pai", "Invoice.*"])
+    assert set(Endpoint.objects.wanting("invoice.paid", None)) == {exact, wildcard, everything}
+
+
+def test_an_endpoint_that_wants_a_type_twice_is_found_once():
+    endpoint = EndpointFactory(event_types=["*", "invoice.*", "invoice.paid"])
+    assert list(Endpoint.objects.wanting("invoice.paid", None)) == [endpoint]
+
+
+def test_a_named_subscriber_is_the_only_one_asked():
+    endpoint = EndpointFactory()
+    EndpointFactory()
+    assert list(Endpoint.objects.wanting("invoice.paid", endpoint.subscriber)) == [endpoint]
+
+
+def test_a_state_is_kept_with_its_reason_and_time():
+    EndpointFactory().change_state(EndpointState.DISABLED, reason="It answered 410.", now=NOON)
+    assert Endpoint.objects.values("state", "state_reason", "state_changed_at").get() == {
+        "state": "disabled",
+        "state_reason": "It answered 410.",
+        "state_changed_at": NOON,
+    }
+
+
+def test_a_scheme_that_the_secrets_do_not_fit_is_refused():
+    endpoint, _ = Endpoint.objects.register(
+        subscriber=SubscriberFactory(), url=URL, signature_scheme="x-signature", secret=PLAIN
+    )
+    endpoint.signature_scheme = "both"
+    with pytest.raises(ValidationError) as refused:
+        endpoint.full_clean()
+    assert refused.value.message_dict == {
+        "signature_scheme": ["A secret of this endpoint does not fit: A standard signing secret starts with whsec_."]
+    }

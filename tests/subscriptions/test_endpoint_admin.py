@@ -1,0 +1,207 @@
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from subscriptions.models import Endpoint, SigningSecret
+from tests.admin_pages import errors_of, formset, messages_of, page, run_action, text_of
+from tests.factories import (
+    NOON,
+    EndpointFactory,
+    SubscriberFactory,
+)
+
+URL = "https://receiver.example/hooks"
+STANDARD = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+
+class TestAddingAnEndpoint:
+    def test_without_further_wishes_it_wants_everything_and_gets_a_secret_shown_once(self, admin_client: Client):
+        subscriber = SubscriberFactory()
+        form = admin_client.get(page(Endpoint, "add")).context["adminform"].form
+        assert form["event_types"].value() == "*"
+        body = {"subscriber": subscriber.pk, "url": URL, "event_types": "*", "signature_scheme": "standard"}
+        response = admin_client.post(page(Endpoint, "add"), body)
+        endpoint = Endpoint.objects.get()
+        secret = endpoint.signing_secrets.get()
+        assert (endpoint.subscriber, endpoint.url, endpoint.event_types) == (subscriber, URL, ["*"])
+        assert messages_of(response)[0] == (
+            f"The signing secret of {URL}: <code>{secret.value}</code> Copy it now, it is not shown again."
+        )
+        following = admin_client.get(page(Endpoint, "changelist"))
+        assert secret.value in text_of(following)
+        assert secret.value not in text_of(admin_client.get(page(Endpoint, "changelist")))
+
+    def test_with_event_types_and_a_secret_of_ones_own(self, admin_client: Client):
+        body = {
+            "subscriber": SubscriberFactory().pk,
+            "url": URL,
+            "event_types": "invoice.*, order.created user.*",
+            "signature_scheme": "both",
+            "secret": STANDARD,
+        }
+        admin_client.post(page(Endpoint, "add"), body)
+        endpoint = Endpoint.objects.get()
+        assert endpoint.event_types == ["invoice.*", "order.created", "user.*"]
+        assert endpoint.signing_secrets.get().value == STANDARD
+
+    @pytest.mark.parametrize(
+        ("wrong", "errors"),
+        [
+            ({"url": "ftp://x"}, {"url": ["A URL must start with https:// or http://."]}),
+            ({"secret": "short"}, {"secret": ["A standard signing secret starts with whsec_."]}),
+            ({"event_types": ","}, {"event_types": ["Name at least one event type, or * for all."]}),
+            (
+                {"event_types": "*.paid"},
+                {
+                    "event_types": [
+                        "'*.paid' is not an event type pattern: write a name (invoice.paid), "
+                        "a name with a trailing wildcard (invoice.*) or * for all."
+                    ]
+                },
+            ),
+            ({"subscriber": ""}, {"subscriber": ["This field is required."]}),
+            ({"subscriber": "sub_x"}, {"subscriber": ["'sub_x' is not an id that starts with sub_."]}),
+        ],
+    )
+    def test_what_does_not_fit_is_shown_at_its_field(
+        self, admin_client: Client, wrong: dict[str, str], errors: dict[str, list[str]]
+    ):
+        body = {"subscriber": SubscriberFactory().pk, "url": URL, "event_types": "*", "signature_scheme": "standard"}
+        response = admin_client.post(page(Endpoint, "add"), body | wrong)
+        assert errors_of(response) == errors
+        assert not Endpoint.objects.exists()
+        assert not SigningSecret.objects.exists()
+        assert not LogEntry.objects.exists()
+
+    def test_may_begin_with_a_subscriber_given_in_the_address(self, admin_client: Client):
+        subscriber = SubscriberFactory(name="Acme Ltd")
+        assert "Acme Ltd" in text_of(admin_client.get(page(Endpoint, "add"), {"subscriber": subscriber.pk}))
+        assert admin_client.get(page(Endpoint, "add"), {"subscriber": "nobody"}).status_code == 200
+
+    def test_is_for_those_who_may(self, client: Client, django_user_model: Any):
+        client.force_login(django_user_model.objects.create_user("guest", is_staff=True))
+        assert client.get(page(Endpoint, "add")).status_code == 403
+        assert client.post(page(Endpoint, "add"), {}).status_code == 403
+
+
+class TestChangingAnEndpoint:
+    @pytest.fixture
+    def endpoint(self, db: None) -> Endpoint:
+        return EndpointFactory(url=URL, event_types=["invoice.*"], secret__value=STANDARD)
+
+    def body(self, endpoint: Endpoint, **changed: Any) -> dict[str, Any]:
+        pattern, secret = endpoint.event_type_patterns.get(), endpoint.signing_secrets.get()
+        of_endpoint = {"endpoint": endpoint.pk}
+        return (
+            {"url": endpoint.url, "description": "", "signature_scheme": endpoint.signature_scheme}
+            | formset(
+                "event_type_patterns",
+                [{"id": pattern.pk, "pattern": pattern.pattern} | of_endpoint | changed.get("pattern", {})],
+                changed.get("patterns", []),
+            )
+            | formset(
+                "signing_secrets",
+                [{"id": secret.pk} | of_endpoint | changed.get("secret", {})],
+                changed.get("secrets", []),
+            )
+            | changed.get("fields", {})
+        )
+
+    def test_its_page_never_shows_the_secret(self, admin_client: Client, endpoint: Endpoint):
+        shown = text_of(admin_client.get(page(endpoint)))
+        assert "whsec_AAEC…" in shown
+        assert STANDARD not in shown
+
+    def test_url_and_event_types_can_be_changed(self, admin_client: Client, endpoint: Endpoint):
+        body = self.body(
+            endpoint,
+            fields={"url": URL + "/2"},
+            pattern={"pattern": "order.created"},
+            patterns=[{"pattern": "user.*"}],
+        )
+        assert admin_client.post(page(endpoint), body).status_code == 302
+        endpoint = Endpoint.objects.get()
+        assert (endpoint.url, endpoint.event_types) == (URL + "/2", ["order.created", "user.*"])
+        assert endpoint.signing_secrets.get().value == STANDARD
+
+    def test_a_state_that_a_worker_changes_meanwhile_stays(
+        self, admin_client: Client, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ):
+        real = Endpoint.clean
+
+        def clean_while_a_worker_disables(self: Endpoint) -> None:
+            real(self)
+            Endpoint.objects.update(state="disabled")
+
+        monkeypatch.setattr(Endpoint, "clean", clean_while_a_worker_disables)
+        admin_client.post(page(endpoint), self.body(endpoint, fields={"description": "Billing"}))
+        endpoint.refresh_from_db()
+        assert (endpoint.description, endpoint.state) == ("Billing", "disabled")
+
+    def test_a_secret_that_is_added_empty_is_made_and_shown_once(self, admin_client: Client, endpoint: Endpoint):
+        response = admin_client.post(page(endpoint), self.body(endpoint, secrets=[{"value": ""}]))
+        new = endpoint.signing_secrets.exclude(value=STANDARD).get()
+        assert new.value.startswith("whsec_")
+        assert messages_of(response)[0].startswith(f"The signing secret of {URL}: <code>{new.value}</code>")
+        admin_client.get(page(endpoint))
+        assert new.value not in text_of(admin_client.get(page(endpoint)))
+
+    def test_a_secret_that_is_changed_is_not(self, admin_client: Client, endpoint: Endpoint):
+        body = self.body(endpoint, secret={"value": "whsec_another", "expires_at_0": "2026-03-01"})
+        body |= {"signing_secrets-0-expires_at_1": "12:00:00"}
+        assert admin_client.post(page(endpoint), body).status_code == 302
+        secret = endpoint.signing_secrets.get()
+        assert (secret.value, secret.expires_at) == (STANDARD, NOON)
+
+    @pytest.mark.parametrize(
+        ("changed", "message"),
+        [
+            ({"pattern": {"DELETE": "on"}}, "Please submit at least 1 form."),
+            ({"secret": {"DELETE": "on"}}, "Please submit at least 1 form."),
+            ({"patterns": [{"pattern": "a b"}]}, "is not an event type pattern"),
+            ({"patterns": [{"pattern": "invoice.*"}]}, "Please correct the duplicate data for"),
+            ({"secrets": [{"value": "short"}]}, "A standard signing secret starts with whsec_."),
+            ({"fields": {"url": "ftp://x"}}, "A URL must start with https:// or http://."),
+        ],
+    )
+    def test_what_does_not_fit_is_shown_and_nothing_is_changed(
+        self, admin_client: Client, endpoint: Endpoint, changed: dict[str, Any], message: str
+    ):
+        response = admin_client.post(page(endpoint), self.body(endpoint, **changed))
+        assert response.status_code == 200
+        assert message in text_of(response)
+        assert Endpoint.objects.get().event_types == ["invoice.*"]
+        assert endpoint.signing_secrets.get().value == STANDARD
+
+    def test_a_scheme_that_the_secret_does_not_fit_is_refused(self, admin_client: Client):
+        endpoint = EndpointFactory(signature_scheme="x-signature", secret__value="my-shared-secret")
+        response = admin_client.post(page(endpoint), self.body(endpoint, fields={"signature_scheme": "both"}))
+        assert errors_of(response) == {
+            "signature_scheme": [
+                "A secret of this endpoint does not fit: A standard signing secret starts with whsec_."
+            ]
+        }
+        assert "my-shared-secret" not in text_of(response)
+
+    @pytest.mark.parametrize(
+        ("action", "state", "reason"),
+        [
+            ("pause", "paused", "Paused by admin."),
+            ("disable", "disabled", "Disabled by admin."),
+            ("resume", "active", ""),
+        ],
+    )
+    def test_it_is_paused_resumed_and_disabled_by_actions(
+        self, admin_client: Client, endpoint: Endpoint, action: str, state: str, reason: str
+    ):
+        others = EndpointFactory()
+        response = run_action(admin_client, action, endpoint)
+        endpoint.refresh_from_db()
+        assert messages_of(response) == [f"Now {state}: 1."]
+        assert (endpoint.state, endpoint.state_reason) == (state, reason)
+        assert endpoint.state_changed_at is not None
+        assert LogEntry.objects.get().get_change_message() == f"Now {state}."
+        others.refresh_from_db()
+        assert others.state_changed_at is None
