@@ -39,7 +39,9 @@ _CANCELLED_AT_ONCE = 1000
 
 def claim(rooms: Mapping[uuid.UUID, int], *, now: datetime, lease: float, worker: str) -> Claimed:
     """Claim what is due at each endpoint, at most as many as its room, for `lease` seconds."""
-    return _CLAIM[connection.vendor](rooms, now=now, expires_at=now + timedelta(seconds=lease), token=uuid.uuid4(), worker=worker)
+    return _CLAIM[connection.vendor](
+        rooms, now=now, expires_at=now + timedelta(seconds=lease), token=uuid.uuid4(), worker=worker
+    )
 
 
 def finish(attempted: Sequence[Attempted]) -> set[uuid.UUID]:
