@@ -20,8 +20,12 @@ _NEVER: tuple[Network, ...] = tuple(
             "100.100.100.200/32",  # Alibaba's metadata
             "192.0.0.192/32",  # Oracle's metadata
             "fe80::/10",  # link-local (RFC 4291)
-            "fd00:ec2::/32",  # AWS metadata over IPv6
-            "fd20:ce::254/128",  # Google's metadata over IPv6
+            "fd00:ec2::/32",  # AWS's metadata over IPv6
+            "fd00:42::42/128",  # Scaleway's
+            "fd00:100::100:200/128",  # Alibaba's
+            "fd00:a9fe:a9fe::1/128",  # Akamai's
+            "fd00:c1::a9fe:a9fe/128",  # Oracle's
+            "fd20:ce::254/128",  # Google's
         ),
     )
 )
@@ -62,21 +66,33 @@ _SPECIAL_IPV6: tuple[Network, ...] = tuple(
         ),
     )
 )
+# Networks whose addresses carry an IPv4 address in their last 32 bits, to which a gateway passes on what they get.
+_CARRIERS: tuple[Network, ...] = tuple(
+    map(
+        ip_network,
+        (
+            "::/96",  # IPv4-compatible (RFC 4291)
+            "::ffff:0:0:0/96",  # IPv4-translated (RFC 7915)
+            "64:ff9b::/96",  # NAT64 (RFC 6052)
+            "64:ff9b:1::/48",  # NAT64 of a local network, with a prefix of 96 bits (RFC 8215)
+        ),
+    )
+)
 
 
 def refusal(text: str, allowed: Iterable[Network] = ()) -> str | None:
     """Say why the address `text` must not be connected to, or None if it may be.
 
     `allowed` are networks that may be reached although they are not public. An IPv4 address that is
-    mapped into IPv6 (`::ffff:10.0.0.1`) is judged as the IPv4 address. Raises `ValueError` for a text
-    that is no address.
+    mapped into IPv6 (`::ffff:10.0.0.1`) is judged as the IPv4 address. Link-local and metadata addresses
+    stay refused, also where an IPv6 address carries them. Raises `ValueError` for a text that is no address.
     """
     address: Address = ip_address(text)
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
             return f"{address} belongs to one network interface only"
         address = address.ipv4_mapped or address
-    if _within(address, _NEVER):
+    if any(_within(each, _NEVER) for each in (address, *_carried(address))):
         return f"{address} is a link-local or cloud metadata address"
     if _within(address, allowed):
         return None
@@ -85,6 +101,15 @@ def refusal(text: str, allowed: Iterable[Network] = ()) -> str | None:
     else:
         public = address in _GLOBAL_UNICAST_IPV6 and not _within(address, _SPECIAL_IPV6)
     return None if public else f"{address} is not a public address"
+
+
+def _carried(address: Address) -> tuple[IPv4Address, ...]:
+    """List the IPv4 addresses that a gateway would read out of `address`."""
+    if isinstance(address, IPv4Address):
+        return ()
+    if _within(address, _CARRIERS):
+        return (IPv4Address(address.packed[-4:]),)
+    return tuple(filter(None, (address.sixtofour, *(address.teredo or ()))))
 
 
 def _within(address: Address, networks: Iterable[Network]) -> bool:

@@ -4,11 +4,16 @@ urllib3's connection classes with a `_new_conn` of our own: the name is resolved
 address is judged, and what is connected to is a judged address. Host header and TLS server name stay.
 """
 
+import io
+import logging
 import socket
 import ssl
 import threading
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoAnswerInTime
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
@@ -18,14 +23,71 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from dispatch import addresses
 from dispatch.deadlines import Exchange
 
-_RESOLVERS = 8
+# A name server that does not answer holds a thread for half a minute: there are enough left for other names.
+_RESOLVERS = 256
 _HOSTS_KEPT = 1000
+# Most systems let a process open 1,024 files.
+_IDLE_CONNECTIONS = 256
+_LINES_LENGTH = 256 * 1024
+
+# Its warnings contain whole URLs, and receivers can provoke them.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 AddressInfo = tuple[Any, ...]
 
 
 class AddressRefused(Exception):
     """The policy does not allow an address. Not an `OSError`, which urllib3 would wrap."""
+
+
+class NameNotResolvedInTime(ConnectTimeoutError):
+    """The resolver did not answer."""
+
+
+class IdleConnections:
+    """Open connections that no exchange uses: at most `limit`, and the one that is idle longest is closed first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._hosts: OrderedDict[HTTPConnection, Hashable] = OrderedDict()
+        # The connections of each host, the one that is idle longest first.
+        self._connections: defaultdict[Hashable, deque[HTTPConnection]] = defaultdict(deque)
+
+    def keep(self, connection: HTTPConnection, host: Hashable) -> None:
+        """Keep `connection` until somebody takes it or there are too many."""
+        with self._lock:
+            self._hosts[connection] = host
+            self._connections[host].append(connection)
+            excess = self._take_oldest() if len(self._hosts) > self._limit else None
+        if excess is not None:
+            excess.close()
+
+    def take(self, host: Hashable) -> HTTPConnection | None:
+        """Take the connection to `host` that was used last, if there is one."""
+        with self._lock:
+            if host not in self._connections:
+                return None
+            connection = self._connections[host].pop()
+            self._forget(connection, host)
+            return connection
+
+    def close(self) -> None:
+        """Close all."""
+        with self._lock:
+            while self._hosts:
+                self._take_oldest().close()
+
+    def _take_oldest(self) -> HTTPConnection:
+        connection, host = next(iter(self._hosts.items()))
+        self._connections[host].popleft()
+        self._forget(connection, host)
+        return connection
+
+    def _forget(self, connection: HTTPConnection, host: Hashable) -> None:
+        del self._hosts[connection]
+        if not self._connections[host]:
+            del self._connections[host]
 
 
 class Connector:
@@ -36,6 +98,7 @@ class Connector:
         self._allowed_networks = allowed_networks
         # The resolver of the C library obeys no time-out: it is asked in threads that can be left behind.
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver")
+        self.idle = IdleConnections(_IDLE_CONNECTIONS)
 
     def connect(self, connection: HTTPConnection, exchange: Exchange) -> socket.socket:
         """Connect to the host of `connection`.
@@ -48,26 +111,35 @@ class Connector:
             if reason is not None:
                 raise AddressRefused(reason)
         failure: OSError = OSError("the host has no address")
-        for family, kind, protocol, _, address in found:
-            opened = socket.socket(family, kind, protocol)
+        for info in found:
             try:
-                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                opened.settimeout(min(self._timeout, exchange.remaining))
-                exchange.use(opened)
-                opened.connect(address)
+                opened = self._open(info, exchange)
             except OSError as error:
-                opened.close()
                 failure = error
                 continue
-            exchange.remote_address = address[0]
+            exchange.remote_address = info[4][0]
             return opened
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(connection, "timed out") from failure
         raise NewConnectionError(connection, failure.strerror or str(failure)) from failure
 
     def close(self) -> None:
-        """Let the resolving threads go."""
+        """Let the resolving threads go, and close the connections that are idle."""
         self._resolvers.shutdown(wait=False, cancel_futures=True)
+        self.idle.close()
+
+    def _open(self, info: AddressInfo, exchange: Exchange) -> socket.socket:
+        family, kind, protocol, _, address = info
+        opened = socket.socket(family, kind, protocol)
+        try:
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened.settimeout(min(self._timeout, exchange.remaining))
+            exchange.use(opened)
+            opened.connect(address)
+        except OSError:
+            opened.close()
+            raise
+        return opened
 
     def _resolve(self, connection: HTTPConnection, exchange: Exchange) -> list[AddressInfo]:
         answer = self._resolvers.submit(
@@ -77,8 +149,7 @@ class Connector:
             return answer.result(min(self._timeout, exchange.remaining))
         except NoAnswerInTime as error:
             answer.cancel()
-            late = socket.gaierror(socket.EAI_AGAIN, "no answer in time")
-            raise NameResolutionError(connection.host, connection, late) from error
+            raise NameNotResolvedInTime(connection, "the resolver did not answer") from error
         except (socket.gaierror, UnicodeError) as error:
             wrong = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, str(error))
             raise NameResolutionError(connection.host, connection, wrong) from error
@@ -94,7 +165,38 @@ class _Thread(threading.local):
 this_thread = _Thread()
 
 
+class _BoundedLines(io.BufferedReader):
+    """A response's file with an end to its lines: statuses, headers, sizes of chunks, trailers.
+
+    http.client reads as many interim answers and trailers as it is sent.
+    """
+
+    _left = _LINES_LENGTH
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise HTTPException("there is too much beside the body")
+        return line
+
+
+class _BoundedResponse(HTTPResponse):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fp = _BoundedLines(self.fp.detach())
+
+    def begin(self) -> None:
+        super().begin()
+        # http.client passes over 100 only. These are followed by the answer too (RFC 9110, section 15.2).
+        while 102 <= self.status < 200:
+            self.headers = None  # type: ignore[assignment] # so that it begins once more
+            super().begin()
+
+
 class _GuardedConnection(HTTPConnection):
+    response_class = _BoundedResponse
+
     def _new_conn(self) -> socket.socket:
         return this_thread.connector.connect(self, this_thread.exchange)
 
@@ -110,15 +212,34 @@ class _GuardedHTTPSConnection(_GuardedConnection, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
+    """A pool without connections of its own: those that are idle are kept for all hosts together."""
+
     ConnectionCls = _GuardedConnection
 
+    @property
+    def _place(self) -> Hashable:
+        return self.scheme, self.host, self.port
 
-class _HTTPSPool(HTTPSConnectionPool):
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection = this_thread.connector.idle.take(self._place)
+        if connection is not None and not connection.is_connected:
+            connection.close()
+            connection = None
+        return connection or self._new_conn()
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None and conn.sock is not None:
+            # Somebody else may use it from now on: this exchange must not shut it any more.
+            this_thread.exchange.finish()
+            this_thread.connector.idle.keep(conn, self._place)
+
+
+class _HTTPSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _GuardedHTTPSConnection
 
 
-def pool_manager(tls: ssl.SSLContext, *, connections_per_host: int) -> PoolManager:
+def pool_manager(tls: ssl.SSLContext) -> PoolManager:
     """Make a manager of pools of guarded connections, which share the one TLS context."""
-    manager = PoolManager(num_pools=_HOSTS_KEPT, maxsize=connections_per_host, ssl_context=tls)
+    manager = PoolManager(num_pools=_HOSTS_KEPT, maxsize=1, ssl_context=tls)
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _HTTPSPool}
     return manager

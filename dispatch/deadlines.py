@@ -22,6 +22,7 @@ class Exchange:
         self.expired = False
         self.remote_address = ""
         self._lock = threading.Lock()
+        self._finished = False
         self._socket: socket.socket | None = None
 
     @property
@@ -45,15 +46,17 @@ class Exchange:
     def finish(self) -> None:
         """Let go of the socket. The exchange can no longer expire."""
         with self._lock:
+            self._finished = True
             previous, self._socket = self._socket, None
         if previous is not None:
             previous.close()
 
     def expire(self) -> None:
-        """Shut the socket, which ends the reading and writing of whoever uses it."""
+        """Shut the socket, which ends the reading and writing of whoever uses it, unless the exchange is finished."""
         with self._lock:
-            self.expired = True
-            self._shut()
+            if not self._finished:
+                self.expired = True
+                self._shut()
 
     def _shut(self) -> None:
         if self._socket is not None:
@@ -69,7 +72,8 @@ class Watchdog:
         self._wakes_at = math.inf
         self._changed = threading.Condition()
         self._closed = False
-        threading.Thread(target=self._run, name="deadlines", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
+        self._thread.start()
 
     @contextlib.contextmanager
     def limit(self, seconds: float) -> Iterator[Exchange]:
@@ -91,6 +95,7 @@ class Watchdog:
         with self._changed:
             self._closed = True
             self._changed.notify()
+        self._thread.join()
 
     def _run(self) -> None:
         with self._changed:

@@ -48,7 +48,7 @@ class EndpointSnapshots:
             self._known.clear()
         read_at = time.monotonic()
         secrets: dict[str, list[str]] = {}
-        valid = SigningSecret.objects.valid(timezone.now()).filter(endpoint__in=endpoint_ids).order_by("-id")
+        valid = SigningSecret.objects.valid(timezone.now()).filter(endpoint__id__in=endpoint_ids).order_by("-id")
         for endpoint_id, value in valid.values_list("endpoint_id", "value"):
             secrets.setdefault(endpoint_id, []).append(value)
         for endpoint in Endpoint.objects.filter(id__in=endpoint_ids):

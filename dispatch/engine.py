@@ -5,6 +5,7 @@ connections, windows and threads are kept.
 """
 
 import time
+import uuid
 from collections import deque
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -52,13 +53,16 @@ class Engine:
         self._user_agent = user_agent
         # Some claims wait for a free slot, so that none is idle while the next are claimed.
         self.capacity = concurrency * _CLAIMS_PER_SLOT
+        half = max(1, concurrency // 2)
         self._windows = Windows(
             capacity=self.capacity,
-            slow_budget=max(1, concurrency // 2),
-            largest=largest_window,
+            slow_budget=half,
+            # A receiver that has always been quick may hang the next moment: never with all slots.
+            largest=min(largest_window, half),
             slow_after=slow_after,
         )
         self._waiting: deque[Job] = deque()
+        # By claim, not by delivery: after a claim has ended, the same delivery may be claimed once more.
         self._under_way: dict[Hashable, Job] = {}
         self._unsent: list[Result] = []
 
@@ -77,15 +81,15 @@ class Engine:
         """When the request that is longest under way began, on the monotonic clock; now, if there is none."""
         return self._windows.oldest_start(time.monotonic())
 
-    def rooms(self, endpoint_ids: Iterable[Hashable]) -> Mapping[Hashable, int]:
+    def rooms(self, endpoint_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, int]:
         """Say how many more jobs each endpoint may have. Those without room are left out."""
         return self._windows.rooms(endpoint_ids, time.monotonic())
 
-    def held_by(self, endpoint_id: Hashable) -> int:
+    def held_by(self, endpoint_id: uuid.UUID) -> int:
         """Count the jobs of an endpoint."""
         return self._windows.held_by(endpoint_id)
 
-    def is_slow(self, endpoint_id: Hashable) -> bool:
+    def is_slow(self, endpoint_id: uuid.UUID) -> bool:
         """Say whether an endpoint counts as slow."""
         return self._windows.is_slow(endpoint_id, time.monotonic())
 
@@ -109,7 +113,7 @@ class Engine:
         withdrawn = [job for job in self._waiting if everything or job.begin_by <= now]
         for job in withdrawn:
             self._waiting.remove(job)
-            self._windows.end(job.claim.endpoint_id, job.claim.delivery_id)
+            self._windows.end(job.claim.endpoint_id, job.claim)
         return withdrawn
 
     def _fill_slots(self) -> None:
@@ -118,14 +122,13 @@ class Engine:
             self._begin(self._waiting.popleft())
 
     def _begin(self, job: Job) -> None:
-        key = job.claim.delivery_id
-        self._under_way[key] = job
-        self._windows.begin(job.claim.endpoint_id, key, time.monotonic())
+        self._under_way[job.claim] = job
+        self._windows.begin(job.claim.endpoint_id, job.claim, time.monotonic())
         try:
             request = self._request(job)
         except (NothingToSignWith, ValueError) as problem:
             self._unsent.append(
-                Result(key, datetime.now(UTC), 0.0, failure=Outcome.CANNOT_BUILD, error=f"Not signed: {problem}")
+                Result(job.claim, datetime.now(UTC), 0.0, failure=Outcome.CANNOT_BUILD, error=f"Not signed: {problem}")
             )
         else:
             self._transport.submit(request)
@@ -142,17 +145,17 @@ class Engine:
             "Accept-Encoding": "identity",
             **signed,
         }
-        return Request(job.claim.delivery_id, job.endpoint.url, headers, job.body)
+        return Request(job.claim, job.endpoint.url, headers, job.body)
 
     def _judge(self, result: Result) -> Done:
         job = self._under_way.pop(result.key)
         lane = job.claim.endpoint_id
         verdict = classify(result, datetime.now(UTC))
         if verdict.outcome is Outcome.SUCCESS:
-            self._windows.grow(lane)
+            self._windows.grow(lane, result.duration)
         elif verdict.outcome is Outcome.TIMEOUT:
             self._windows.collapse(lane)
         elif verdict.slows_endpoint:
             self._windows.halve(lane)
-        self._windows.end(lane, job.claim.delivery_id)
+        self._windows.end(lane, job.claim)
         return Done(job, result, verdict)

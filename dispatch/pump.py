@@ -78,7 +78,7 @@ class Pump:
         self._reach_redis(self._lanes.answer_call)
         while True:
             self._decide_intake()
-            self._reach_redis(self._keep_house)
+            self._reach_database(self._keep_house)
             self._reach_database(self._fill)
             self._note(self._engine.poll(self._patience()))
             self._reach_database(self._give_back)
@@ -105,8 +105,11 @@ class Pump:
             self._intake = _Intake.FAST
 
     def _keep_house(self) -> None:
-        if self._held.renew():
-            sweep_if_overdue(self._lanes, datetime.now(UTC))
+        def renew_and_sweep() -> None:
+            if self._held.renew():
+                sweep_if_overdue(self._lanes, datetime.now(UTC))
+
+        self._reach_redis(renew_and_sweep)
 
     def _fill(self) -> None:
         """Claim what is due in the lanes and hand it to the engine, unless that is not worth while yet."""

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from http.client import HTTPException, RemoteDisconnected
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+from itertools import islice
 from typing import Any
 
 import certifi
@@ -22,6 +23,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import (
     HTTPError,
+    LocationValueError,
     NameResolutionError,
     NewConnectionError,
     SSLError,
@@ -30,7 +32,7 @@ from urllib3.exceptions import TimeoutError as HTTPTimeout
 from urllib3.util import Timeout, Url, parse_url
 
 from dispatch import addresses
-from dispatch.connections import AddressRefused, Connector, pool_manager, this_thread
+from dispatch.connections import AddressRefused, Connector, NameNotResolvedInTime, pool_manager, this_thread
 from dispatch.deadlines import Exchange, Watchdog
 from dispatch.states import Outcome
 from dispatch.transport import Request, Result
@@ -69,7 +71,7 @@ class RequestsTransport:
         self._limits = limits
         self._watchdog = Watchdog()
         self._connector = Connector(timeout=limits.connect_timeout, allowed_networks=limits.allowed_networks)
-        self._adapter = _LeanAdapter(tls or _tls_context(), connections_per_host=limits.concurrency)
+        self._adapter = _LeanAdapter(tls or _tls_context())
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._threads = [
@@ -116,9 +118,9 @@ class RequestsTransport:
             try:
                 self._converse(request, exchange, answer)
             except Exception as problem:  # noqa: BLE001 - whatever happens, a request has a result
-                failure, error = _explain(problem)
+                failure, error = _explain(problem, has_answered=answer.status_code is not None)
         # A socket that was shut under an answer without a length looks like its regular end.
-        if exchange.expired:
+        if exchange.expired or (failure is not None and not exchange.remaining):
             failure, error = Outcome.TIMEOUT, f"There was no complete answer within {self._limits.deadline:g} seconds."
         return Result(
             key=request.key,
@@ -134,7 +136,7 @@ class RequestsTransport:
 
     def _converse(self, request: Request, exchange: Exchange, answer: _Answer) -> None:
         timeout = Timeout(connect=self._limits.connect_timeout, read=exchange.remaining)
-        response = self._adapter.send(_prepared(request), stream=True, timeout=timeout)
+        response = self._adapter.send(_prepared(request), stream=True, timeout=timeout)  # type: ignore[arg-type]
         answer.status_code = response.status_code
         answer.headers = _kept_headers(response.headers)
         complete = False
@@ -145,7 +147,8 @@ class RequestsTransport:
                 answer.body += part
                 wanted -= len(part)
             answer.body = answer.body[: self._limits.response_limit]
-            complete = wanted > 0
+            # After a change of protocols (101), which nobody asked for, there is no next answer.
+            complete = wanted > 0 and answer.status_code >= 200
         finally:
             if complete:
                 response.raw.release_conn()
@@ -156,24 +159,33 @@ class RequestsTransport:
 class _LeanAdapter(HTTPAdapter):
     """requests' adapter without what a known URL and a shared TLS context make unnecessary."""
 
-    def __init__(self, tls: ssl.SSLContext, *, connections_per_host: int) -> None:
+    def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
-        super().__init__(pool_maxsize=connections_per_host)
+        super().__init__()
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
-        self.poolmanager = pool_manager(self._tls, connections_per_host=maxsize)
+        self.poolmanager = pool_manager(self._tls)
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> HTTPConnectionPool:
         url = _parsed(str(request.url))
-        return self.poolmanager.connection_from_host(url.host, url.port, url.scheme)
+        pool: HTTPConnectionPool = self.poolmanager.connection_from_host(url.host, url.port, url.scheme)
+        return pool
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         return _parsed(str(request.url)).request_uri
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Do nothing: the shared TLS context verifies, and setting files here would load them again each time."""
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Make a response without cookies, which nobody wants: long ones keep their parser busy for many seconds."""
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        return response
 
 
 @lru_cache(maxsize=10_000)
@@ -198,10 +210,11 @@ def _prepared(request: Request) -> requests.PreparedRequest:
 
 
 def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value[:_HEADER_LENGTH_KEPT] for name, value in list(headers.items())[:_HEADERS_KEPT]}
+    kept = islice(headers.items(), _HEADERS_KEPT)
+    return {name[:_HEADER_LENGTH_KEPT].lower(): value[:_HEADER_LENGTH_KEPT] for name, value in kept}
 
 
-def _explain(problem: BaseException) -> tuple[Outcome, str]:
+def _explain(problem: BaseException, *, has_answered: bool) -> tuple[Outcome, str]:
     """Say what kept an answer from coming: its class, and a sentence without the URL."""
     causes = list(_causes(problem))
 
@@ -210,18 +223,22 @@ def _explain(problem: BaseException) -> tuple[Outcome, str]:
 
     if refused := find(AddressRefused):
         return Outcome.ADDRESS_REFUSED, f"The address was refused: {refused}. See WEBHOOKS_ALLOWED_NETWORKS."
+    if find(NameNotResolvedInTime):
+        return Outcome.TIMEOUT, "The host name was not resolved in time."
     if find(NameResolutionError):
         return Outcome.DNS_ERROR, "The host name could not be resolved."
     if tls := find(ssl.SSLError) or find(SSLError):
         return Outcome.TLS_ERROR, f"TLS failed: {_reason_of_tls(tls)}."
     if find(TimeoutError, HTTPTimeout) and not find(NewConnectionError):
         return Outcome.TIMEOUT, "The connection timed out."
+    if find(IncompleteRead):
+        return Outcome.PROTOCOL_ERROR, "The answer ended before it was complete."
     if find(HTTPException) and not find(RemoteDisconnected, ConnectionError):
         return Outcome.PROTOCOL_ERROR, "The answer was not valid HTTP."
     if find(OSError):
         reasons = (cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror)
         return Outcome.CONNECTION_ERROR, f"The connection failed: {next(reasons, 'closed by the receiver')}."
-    if find(HTTPError):
+    if has_answered or (find(HTTPError) and not find(LocationValueError)):
         return Outcome.PROTOCOL_ERROR, "The answer was not valid HTTP."
     return Outcome.CANNOT_BUILD, f"The request could not be sent ({type(problem).__name__})."
 
@@ -235,7 +252,9 @@ def _causes(problem: BaseException | None) -> Any:
         if not isinstance(current, BaseException) or any(current is other for other in seen):
             continue
         seen.append(current)
-        yield current
+        # requests wraps whatever happened in errors of its own, all of which are `OSError`s.
+        if not isinstance(current, requests.RequestException):
+            yield current
         todo += [*current.args, getattr(current, "reason", None), current.__cause__, current.__context__]
 
 

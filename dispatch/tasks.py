@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery import shared_task
+from django.db import InterfaceError, OperationalError, connection
 from redis import RedisError
 
 from dispatch import lanes, process, sweep, wake
@@ -27,3 +28,7 @@ def sweep_lanes(**_: Any) -> None:
         sweep.sweep(lanes.connect(_REDIS_TIMEOUT), datetime.now(UTC))
     except RedisError as error:
         logger.warning("Redis was not reached, the next sweep will try again: %s", error)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("the database was not reached, the next sweep will try again: %s", error)
+        # Nobody else would: Celery is told to keep connections, also those that are lost.
+        connection.close()

@@ -1,13 +1,16 @@
 """How many requests an endpoint may have under way in this process. Pure: time is passed in.
 
 A window starts small, grows with every success and shrinks to one after a time-out, so a receiver gets as
-much at a time as it has shown to cope with. Endpoints that have not shown it, or not lately, together hold
-half of the process at most: whatever they do, the other half stays with the rest.
+much at a time as it has shown to cope with. Endpoints that have not shown it, or not lately, or that are slow
+to answer, together hold half of the process at most: whatever they do, the other half stays with the rest.
 """
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+Lane = TypeVar("Lane", bound=Hashable)
 
 _START = 8
 _REMEMBERED = 10_000
@@ -44,7 +47,7 @@ class Windows:
         """How many more claims the process can hold."""
         return max(0, self._capacity - self.held)
 
-    def rooms(self, lanes: Iterable[Hashable], now: float) -> Mapping[Hashable, int]:
+    def rooms(self, lanes: Iterable[Lane], now: float) -> Mapping[Lane, int]:
         """Say how many more claims each of `lanes` may hold. Lanes without room are left out.
 
         The first lanes come first: pass those that have waited longest in front.
@@ -84,11 +87,11 @@ class Windows:
         if window.held == 0:
             del self._busy[lane]
 
-    def grow(self, lane: Hashable) -> None:
-        """Give `lane` one more request at a time, after a success."""
+    def grow(self, lane: Hashable, took: float) -> None:
+        """Give `lane` one more request at a time, after a success. It is proven if that `took` few enough seconds."""
         window = self._window(lane)
         window.size = min(window.size + 1, self._largest)
-        window.proven = True
+        window.proven = took <= self._slow_after
 
     def halve(self, lane: Hashable) -> None:
         """Give `lane` half as much at a time, after it said that it is overloaded."""

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from redis import Redis
 
 from dispatch.models import Attempt, Delivery
@@ -73,3 +74,23 @@ def test_losing_all_of_redis_loses_nothing(process_environment: dict[str, str]) 
             delivery = settled(event)
 
     assert (delivery.status, len(receiver.received)) == ("delivered", 1)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connections that can be lost")
+def test_workers_come_back_after_the_database_ended_their_connections(process_environment: dict[str, str]) -> None:
+    with receiving() as receiver, working(process_environment):
+        endpoint_at(receiver.url)
+        settled(publish_event("invoice.paid", {"number": 1}).event)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            assert cursor.fetchone()[0] > 0
+        settled(publish_event("invoice.paid", {"number": 2}).event)
+        # What a sweep alone brings in arrives too.
+        late = publish_event("invoice.paid", {"number": 3})
+        Redis.from_url(settings.REDIS_URL).flushdb()
+        settled(late.event)
+
+    assert len(receiver.received) == 3
