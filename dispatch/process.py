@@ -1,5 +1,6 @@
 """What one worker process keeps between the runs of its pump: the engine with its threads and connections."""
 
+import threading
 from functools import lru_cache
 
 from django.conf import settings
@@ -13,9 +14,16 @@ from dispatch.requests_transport import Limits, RequestsTransport
 _SLOW = 0.2
 
 
+_running = threading.Lock()
+
+
 def run_pump() -> None:
-    """Run the pump once, with the engine of this process."""
-    Pump(_engine(), _snapshots()).run()
+    """Run the pump once, with the engine of this process, unless it runs already, in another thread."""
+    if _running.acquire(blocking=False):
+        try:
+            Pump(_engine(), _snapshots()).run()
+        finally:
+            _running.release()
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,6 @@ there is no such moment for long, slow endpoints get nothing new until it comes.
 import enum
 import logging
 import os
-import random
 import socket
 import time
 import uuid
@@ -21,15 +20,13 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 
 from dispatch import lanes, outbox, stopping, wake
-from dispatch.endpoint_gone import disable_gone
 from dispatch.endpoint_snapshots import EndpointSnapshots
 from dispatch.engine import Done, Engine, Job
 from dispatch.held_lanes import HeldLanes
 from dispatch.lanes import Lane
 from dispatch.models import Event
-from dispatch.outbox import Attempted, Claim
-from dispatch.recording import record
-from dispatch.states import Outcome
+from dispatch.outbox import Claim
+from dispatch.recorder import Recorder
 from dispatch.sweep import sweep_if_overdue
 from subscriptions import ids
 from subscriptions.models import EndpointState
@@ -67,8 +64,11 @@ class Pump:
         self._lanes = lanes.connect(_REDIS_TIMEOUT)
         self._held = HeldLanes(self._lanes, lease=self._settings.lane_lease)
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._records: list[Attempted] = []
-        self._recorded_at = 0.0
+        self._recorder = Recorder(
+            worker=self._worker, size=self._settings.flush_size, interval=self._settings.flush_interval
+        )
+        self._unsent: list[Claim] = []
+        self._is_redis_lost = False
         self._started_at = self._saved_at = time.monotonic()
         self._filled_at = self._called_at = 0.0
         self._intake = _Intake.ALL
@@ -83,13 +83,17 @@ class Pump:
             self._note(self._engine.poll(self._patience()))
             self._reach_database(self._give_back)
             self._reach_database(self._flush)
-            if not self._records:
+            if not len(self._recorder):
                 self._reach_redis(self._release)
-            if self._engine.is_idle and not self._records and (self._intake is _Intake.NONE or not len(self._held)):
+            if self._is_over():
                 break
             self._reach_redis(self._call_others)
         self._called_at = 0.0
         self._reach_redis(self._call_others)
+
+    def _is_over(self) -> bool:
+        has_work = not self._engine.is_idle or len(self._recorder) or self._unsent
+        return not has_work and (self._intake is _Intake.NONE or not len(self._held))
 
     def _decide_intake(self) -> None:
         if self._intake is _Intake.NONE:
@@ -152,41 +156,28 @@ class Pump:
     def _patience(self) -> float:
         if self._engine.is_idle:
             return 0.0
-        if self._records:
-            return max(0.0, self._recorded_at + self._settings.flush_interval - time.monotonic())
+        if len(self._recorder):
+            return self._recorder.patience
         return _PATIENCE
 
     def _note(self, ended: Iterable[Done]) -> None:
         for done in ended:
-            now = datetime.now(UTC)
-            attempted = record(done, now=now, chance=random.random(), worker=self._worker)  # noqa: S311 - for jitter
-            if not self._records:
-                self._recorded_at = time.monotonic()
-            self._records.append(attempted)
+            attempted = self._recorder.note(done)
             if attempted.next_attempt_at is not None:
-                self._held.note_due(attempted.claim.endpoint_id, (attempted.next_attempt_at - now).total_seconds())
-            _log(attempted)
+                delay = (attempted.next_attempt_at - attempted.finished_at).total_seconds()
+                self._held.note_due(attempted.claim.endpoint_id, delay)
 
     def _give_back(self) -> None:
         """Return claims that cannot begin in time, or any more in this run."""
-        jobs = self._engine.withdraw(everything=self._intake is _Intake.NONE)
-        if jobs:
-            outbox.unclaim([job.claim for job in jobs], now=datetime.now(UTC))
-            for job in jobs:
-                self._held.note_due(job.claim.endpoint_id, 0.0)
+        for job in self._engine.withdraw(everything=self._intake is _Intake.NONE):
+            self._unsent.append(job.claim)
+            self._held.note_due(job.claim.endpoint_id, 0.0)
+        if self._unsent:
+            outbox.unclaim(self._unsent, now=datetime.now(UTC))
+            self._unsent.clear()
 
     def _flush(self) -> None:
-        waited = time.monotonic() - self._recorded_at
-        is_full = len(self._records) >= self._settings.flush_size
-        if not self._records or not (is_full or self._engine.is_idle or waited >= self._settings.flush_interval):
-            return
-        moved = outbox.finish(self._records)
-        records, self._records = self._records, []
-        for attempted in records:
-            if attempted.claim.delivery_id not in moved:
-                logger.warning("the claim of %s had ended", ids.encode("dlv", attempted.claim.delivery_id))
-        for endpoint_id in {each.claim.endpoint_id for each in records if each.outcome is Outcome.ENDPOINT_GONE}:
-            disable_gone(endpoint_id, datetime.now(UTC))
+        for endpoint_id in self._recorder.flush(now=self._engine.is_idle):
             self._snapshots.forget(endpoint_id)
 
     def _release(self) -> None:
@@ -201,10 +192,13 @@ class Pump:
 
     def _reach_redis(self, act: Callable[[], None]) -> None:
         """Do what needs Redis. Without Redis the run takes in nothing more, finishes what it has, and ends."""
+        if self._is_redis_lost:
+            return
         try:
             act()
         except (RedisError, BrokerError) as error:
             logger.warning("Redis was not reached, ending this run: %s", error)
+            self._is_redis_lost = True
             self._intake = _Intake.NONE
 
     def _reach_database(self, act: Callable[[], None]) -> None:
@@ -217,25 +211,11 @@ class Pump:
             self._intake = _Intake.NONE
             connection.close()
             if time.monotonic() - self._saved_at > self._settings.claim_lease:
-                logger.error("%d outcomes are lost, their deliveries will be sent again", len(self._records))
-                self._records.clear()
+                self._recorder.give_up()
+                self._unsent.clear()
             time.sleep(_DATABASE_PAUSE)
 
 
 def _bodies(claims: Iterable[Claim]) -> Mapping[uuid.UUID, bytes]:
     events = Event.objects.filter(id__in={claim.event_id for claim in claims})
     return {ids.decode("evt", event_id): payload.encode() for event_id, payload in events.values_list("id", "payload")}
-
-
-def _log(attempted: Attempted) -> None:
-    level = logging.DEBUG if attempted.outcome is Outcome.SUCCESS else logging.INFO
-    if logger.isEnabledFor(level):
-        logger.log(
-            level,
-            "%s: attempt %d of %s to %s: %s",
-            attempted.outcome,
-            attempted.claim.attempt,
-            ids.encode("dlv", attempted.claim.delivery_id),
-            ids.encode("ep", attempted.claim.endpoint_id),
-            attempted.error or attempted.status_code,
-        )
