@@ -1,23 +1,23 @@
-"""The one way in for events: `publish_event`."""
+"""The one way in for events: `publish_event`, and `publish_events` for many at once."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from dispatch import wake
-from dispatch.models import Delivery, Event
-from dispatch.states import DeliveryStatus
-from subscriptions import patterns
-from subscriptions.models import Endpoint, EndpointState, EventType, Subscriber
+from dispatch import outbox, wake
+from dispatch.models import Event
+from dispatch.outbox import NewEvent
+from subscriptions import ids, patterns
+from subscriptions.models import EventType, Subscriber
 
 MAX_IDEMPOTENCY_KEY_LENGTH = 200
-_BATCH = 1000
 
 
 class PublishRefused(ValueError):
@@ -30,6 +30,16 @@ class PublishRefused(ValueError):
 
 class IdempotencyConflict(PublishRefused):
     """An idempotency key was used before, for another event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An event to be published. The fields are those of `publish_event`."""
+
+    event_type: str
+    data: Any
+    subscriber: Subscriber | str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,65 +68,86 @@ def publish_event(
     Raises `PublishRefused`, with nothing written, for an unknown type or subscriber or an unfit payload,
     and `IdempotencyConflict` where the key belongs to another event.
     """
-    wanted = Event(
-        type=_checked_type(event_type),
-        subscriber=_found_subscriber(subscriber),
-        payload=_payload_text(data),
-        idempotency_key=_checked_key(idempotency_key),
-        created_at=now or timezone.now(),
-    )
-    if (earlier := _event_with_key_of(wanted)) is not None:
-        return Published(earlier, created=False)
-    try:
-        with transaction.atomic():
-            wanted.save(force_insert=True)
-            served = _fan_out(wanted)
-            transaction.on_commit(partial(wake.wake, served), robust=True)
-    except IntegrityError:
-        # Somebody else published with the same key at the same time and was first.
-        if (earlier := _event_with_key_of(wanted)) is None:
-            raise
-        return Published(earlier, created=False)
-    return Published(wanted, created=True)
+    [published] = publish_events([Wanted(event_type, data, subscriber, idempotency_key)], now=now)
+    if isinstance(published, PublishRefused):
+        raise published
+    return published
 
 
-def _fan_out(event: Event) -> list[str]:
-    """Create the deliveries of `event`. Return the ids of the endpoints that are to be served now."""
-    endpoints = list(Endpoint.objects.wanting(event.type, event.subscriber).only("id", "state").order_by("id"))
-    Delivery.objects.bulk_create((_delivery(event, endpoint) for endpoint in endpoints), batch_size=_BATCH)
-    return [endpoint.id for endpoint in endpoints if endpoint.state == EndpointState.ACTIVE]
+def publish_events(wanted: Sequence[Wanted], *, now: datetime | None = None) -> list[Published | PublishRefused]:
+    """Publish many events as `publish_event` does, in one go. Answer each one by itself, in their order.
+
+    Those that are refused don't keep the others from being published.
+    """
+    moment = now or timezone.now()
+    check = _Checks()
+    answers: list[_Draft | PublishRefused] = [check.draft(each, moment) for each in wanted]
+    drafts = [each for each in answers if isinstance(each, _Draft)]
+    fanned_out = outbox.insert_events([draft.row for draft in drafts])
+    served = {endpoint_id for each in fanned_out.values() for endpoint_id in each.endpoint_ids}
+    transaction.on_commit(partial(wake.wake, served), robust=True)
+    if not all(each.is_complete for each in fanned_out.values()):
+        transaction.on_commit(wake.call_fan_out, robust=True)
+    earlier = _events_by_key([draft for draft in drafts if draft.row.id not in fanned_out])
+    return [
+        answer
+        if isinstance(answer, PublishRefused)
+        else Published(answer.event, created=True)
+        if answer.row.id in fanned_out
+        else _repeated(answer.event, earlier)
+        for answer in answers
+    ]
 
 
-def _delivery(event: Event, endpoint: Endpoint) -> Delivery:
-    if endpoint.state == EndpointState.DISABLED:
-        return Delivery(
-            event=event,
-            endpoint=endpoint,
-            status=DeliveryStatus.CANCELLED.value,
-            created_at=event.created_at,
-            finished_at=event.created_at,
-            note="The endpoint was disabled when the event was published.",
-        )
-    return Delivery(event=event, endpoint=endpoint, next_attempt_at=event.created_at, created_at=event.created_at)
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An event that may be published, as its model and as the statement takes it."""
+
+    event: Event
+    row: NewEvent
 
 
-def _checked_type(event_type: str) -> str:
-    try:
-        patterns.check_name(event_type)
-    except patterns.InvalidEventType as error:
-        raise PublishRefused("type", str(error)) from error
-    if settings.WEBHOOKS.enforce_event_types and not EventType.objects.filter(name=event_type).exists():
-        raise PublishRefused("type", f"There is no event type {event_type!r}. Create it first.")
-    return event_type
+class _Checks:
+    """Whether events may be published. Asks the database about a subscriber or a type once."""
 
+    def __init__(self) -> None:
+        self._subscriber = lru_cache(maxsize=None)(Subscriber.objects.find)
+        self._is_type = lru_cache(maxsize=None)(lambda name: EventType.objects.filter(name=name).exists())
 
-def _found_subscriber(subscriber: Subscriber | str | None) -> Subscriber | None:
-    if subscriber is None or isinstance(subscriber, Subscriber):
-        return subscriber
-    found = Subscriber.objects.find(subscriber)
-    if found is None:
-        raise PublishRefused("subscriber", f"There is no subscriber with the id or uid {subscriber!r}.")
-    return found
+    def draft(self, wanted: Wanted, now: datetime) -> _Draft | PublishRefused:
+        value = ids.uuid7()
+        try:
+            event = Event(
+                id=ids.encode("evt", value),
+                type=self._checked_type(wanted.event_type),
+                subscriber=self._found_subscriber(wanted.subscriber),
+                payload=_payload_text(wanted.data),
+                idempotency_key=_checked_key(wanted.idempotency_key),
+                created_at=now,
+            )
+        except PublishRefused as refused:
+            return refused
+        subscriber_id = ids.decode("sub", event.subscriber_id) if event.subscriber_id else None
+        matching = " ".join(patterns.patterns_matching(event.type))
+        row = NewEvent(value, event.type, subscriber_id, event.payload, event.idempotency_key, now, matching)
+        return _Draft(event, row)
+
+    def _checked_type(self, event_type: str) -> str:
+        try:
+            patterns.check_name(event_type)
+        except patterns.InvalidEventType as error:
+            raise PublishRefused("type", str(error)) from error
+        if settings.WEBHOOKS.enforce_event_types and not self._is_type(event_type):
+            raise PublishRefused("type", f"There is no event type {event_type!r}. Create it first.")
+        return event_type
+
+    def _found_subscriber(self, subscriber: Subscriber | str | None) -> Subscriber | None:
+        if subscriber is None or isinstance(subscriber, Subscriber):
+            return subscriber
+        found = self._subscriber(subscriber)
+        if found is None:
+            raise PublishRefused("subscriber", f"There is no subscriber with the id or uid {subscriber!r}.")
+        return found
 
 
 def _payload_text(data: Any) -> str:
@@ -142,14 +173,17 @@ def _checked_key(key: str | None) -> str | None:
     return key
 
 
-def _event_with_key_of(wanted: Event) -> Event | None:
-    if wanted.idempotency_key is None:
-        return None
-    earlier = Event.objects.filter(idempotency_key=wanted.idempotency_key).first()
-    if earlier is None:
-        return None
-    if (earlier.type, earlier.subscriber_id, earlier.payload) != (wanted.type, wanted.subscriber_id, wanted.payload):
-        raise IdempotencyConflict(
-            "idempotency_key", f"The idempotency key {wanted.idempotency_key!r} was used before, for another event."
+def _events_by_key(drafts: Sequence[_Draft]) -> Mapping[str | None, Event]:
+    if not drafts:
+        return {}
+    keys = [draft.event.idempotency_key for draft in drafts]
+    return {event.idempotency_key: event for event in Event.objects.filter(idempotency_key__in=keys)}
+
+
+def _repeated(event: Event, earlier: Mapping[str | None, Event]) -> Published | PublishRefused:
+    first = earlier[event.idempotency_key]
+    if (first.type, first.subscriber_id, first.payload) != (event.type, event.subscriber_id, event.payload):
+        return IdempotencyConflict(
+            "idempotency_key", f"The idempotency key {event.idempotency_key!r} was used before, for another event."
         )
-    return earlier
+    return Published(first, created=False)

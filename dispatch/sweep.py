@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from dispatch import lanes, outbox, wake
+from dispatch import fan_out, lanes, outbox, wake
 from dispatch.recording import record_lost
 from subscriptions.models import EndpointState
 
@@ -19,11 +19,12 @@ OVERDUE = 2
 
 
 def sweep(scheduled: lanes.Lanes, now: datetime) -> None:
-    """Rescue lost deliveries, cancel those of disabled endpoints, and make every lane with pending ones servable.
+    """Rescue lost deliveries, finish large fan-outs, cancel what disabled endpoints have pending, ring the others.
 
     The database's part is done even if Redis does not answer; then raises `redis.RedisError`.
     """
     rescue(now)
+    fan_out.finish_all()
     servable = {}
     for lane in outbox.pending_lanes():
         if lane.state is EndpointState.DISABLED:

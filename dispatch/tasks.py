@@ -8,11 +8,12 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError, connection
 from redis import RedisError
 
-from dispatch import lanes, process, sweep, wake
+from dispatch import fan_out, lanes, process, sweep, wake
 
 logger = logging.getLogger(__name__)
 
 _REDIS_TIMEOUT = 5.0
+_DATABASE_LOST = (OperationalError, InterfaceError)
 
 
 @shared_task(name=wake.PUMP)
@@ -28,7 +29,20 @@ def sweep_lanes(**_: Any) -> None:
         sweep.sweep(lanes.connect(_REDIS_TIMEOUT), datetime.now(UTC))
     except RedisError as error:
         logger.warning("Redis was not reached, the next sweep will try again: %s", error)
-    except (OperationalError, InterfaceError) as error:
-        logger.warning("the database was not reached, the next sweep will try again: %s", error)
-        # Nobody else would: Celery is told to keep connections, also those that are lost.
-        connection.close()
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+@shared_task(name=wake.FAN_OUT)
+def finish_fan_outs(**_: Any) -> None:
+    """Create the deliveries that large fan-outs still lack."""
+    try:
+        fan_out.finish_all()
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+def _let_go_of_database(error: Exception) -> None:
+    logger.warning("the database was not reached, the next sweep will try again: %s", error)
+    # Nobody else would: Celery is told to keep connections, also those that are lost.
+    connection.close()

@@ -6,7 +6,8 @@ left alone for some seconds, and what is missed here is found by the sweep.
 
 import logging
 import time
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from celery import current_app
@@ -17,13 +18,14 @@ from kombu.pools import producers
 from redis import RedisError
 
 from dispatch import lanes
-from subscriptions import ids
 
 logger = logging.getLogger(__name__)
 
 PUMP = "dispatch.tasks.pump"
 SWEEP = "dispatch.tasks.sweep"
+FAN_OUT = "dispatch.tasks.fan_out"
 DELIVERIES = "deliveries"
+HOUSEKEEPING = "housekeeping"
 # How long a message that calls a pump may be on its way before another one is sent.
 _CALL_SECONDS = 5.0
 
@@ -34,14 +36,28 @@ class _Breaker:
     closed_at = 0.0
 
 
-def wake(endpoint_ids: Iterable[str]) -> None:
+def wake(endpoint_ids: Iterable[uuid.UUID]) -> None:
     """Ring the lanes of these endpoints and call a pump. Raises nothing if Redis does not answer."""
-    rung = {ids.decode("ep", endpoint_id): 0.0 for endpoint_id in endpoint_ids}
-    if not rung or time.monotonic() < _Breaker.closed_at:
-        return
-    try:
+    rung = dict.fromkeys(endpoint_ids, 0.0)
+
+    def ring_and_call() -> None:
         lanes.connect(settings.WEBHOOKS.wake_timeout).ring(rung)
         call_pump()
+
+    if rung:
+        _try(ring_and_call)
+
+
+def call_fan_out() -> None:
+    """Have the rest of a large fan-out done. Raises nothing if Redis does not answer."""
+    _try(lambda: send(FAN_OUT, queue=HOUSEKEEPING))
+
+
+def _try(act: Callable[[], None]) -> None:
+    if time.monotonic() < _Breaker.closed_at:
+        return
+    try:
+        act()
     except (RedisError, OperationalError) as error:
         _Breaker.closed_at = time.monotonic() + settings.WEBHOOKS.wake_pause
         logger.warning("Redis was not reached, the sweep will wake the workers: %s", error)

@@ -16,6 +16,11 @@ class Event(models.Model):
     payload = models.TextField(help_text="The exact JSON text that is sent.")
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)
     created_at = models.DateTimeField()
+    fan_out_after = models.UUIDField(
+        null=True,
+        editable=False,
+        help_text="The endpoint whose delivery came last, while there are more to come. Empty once all are there.",
+    )
 
     class Meta:
         constraints = [
@@ -29,6 +34,8 @@ class Event(models.Model):
         indexes = [
             # Serves lists of one event type, newest first.
             models.Index("type", "id", name="dispatch_event_type"),
+            # Serves outbox.unfinished_events.
+            models.Index("id", name="dispatch_event_fan_out", condition=models.Q(fan_out_after__isnull=False)),
         ]
 
     def __str__(self) -> str:

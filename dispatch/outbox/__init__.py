@@ -13,28 +13,61 @@ from typing import Any
 
 from django.db import connection
 
-from dispatch.outbox import postgresql, sqlite
+from dispatch.outbox import fan_out_postgresql, fan_out_sqlite, postgresql, sqlite
 from dispatch.outbox.database import execute, to_time, to_uuid
-from dispatch.outbox.values import Attempted, Claim, Claimed, PendingLane, attempt_row
+from dispatch.outbox.values import Attempted, Claim, Claimed, FannedOut, NewEvent, PendingLane, attempt_row
 from subscriptions.models import EndpointState
 
 __all__ = [
     "Attempted",
     "Claim",
     "Claimed",
+    "FannedOut",
+    "NewEvent",
     "PendingLane",
     "cancel_pending",
     "claim",
+    "continue_event",
     "expired",
     "finish",
+    "insert_events",
     "pending_lanes",
     "unclaim",
+    "unfinished_events",
 ]
 
 _CLAIM = {"postgresql": postgresql.claim, "sqlite": sqlite.claim}
 _FINISH = {"postgresql": postgresql.finish, "sqlite": sqlite.finish}
+_INSERT_EVENTS = {"postgresql": fan_out_postgresql.insert_events, "sqlite": fan_out_sqlite.insert_events}
+_CONTINUE_EVENT = {"postgresql": fan_out_postgresql.continue_event, "sqlite": fan_out_sqlite.continue_event}
+# Deliveries of one event that are created in one statement.
+FANNED_OUT_AT_ONCE = 1000
+_UNFINISHED_AT_ONCE = 100
+_DISABLED = "The endpoint was disabled when the event was published."
 _RESCUED_AT_ONCE = 1000
 _CANCELLED_AT_ONCE = 1000
+
+
+def insert_events(events: Sequence[NewEvent]) -> Mapping[uuid.UUID, FannedOut]:
+    """Write events with their deliveries, in one statement. Leave out those whose idempotency key is taken.
+
+    An event gets the deliveries of its first 1,000 endpoints; `continue_event` creates the others.
+    """
+    return _INSERT_EVENTS[connection.vendor](events, limit=FANNED_OUT_AT_ONCE, note=_DISABLED) if events else {}
+
+
+def continue_event(event_id: uuid.UUID, patterns: str) -> FannedOut | None:
+    """Create up to 1,000 more deliveries of an event. None if all are there."""
+    return _CONTINUE_EVENT[connection.vendor](event_id, patterns, limit=FANNED_OUT_AT_ONCE, note=_DISABLED)
+
+
+def unfinished_events() -> list[tuple[uuid.UUID, str]]:
+    """List events of which deliveries are still to be created, with their types, the oldest first."""
+    rows = execute(
+        "SELECT id, type FROM dispatch_event WHERE fan_out_after IS NOT NULL ORDER BY id LIMIT %s",
+        [_UNFINISHED_AT_ONCE],
+    )
+    return [(to_uuid(row[0]), row[1]) for row in rows]
 
 
 def claim(rooms: Mapping[uuid.UUID, int], *, now: datetime, lease: float, worker: str) -> Claimed:

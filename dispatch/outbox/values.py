@@ -52,6 +52,29 @@ class Attempted:
     response_body: str = ""
 
 
+class NewEvent(NamedTuple):
+    """An event as it is to be written. `patterns` are those that match its type, separated by spaces."""
+
+    id: uuid.UUID
+    type: str
+    subscriber_id: uuid.UUID | None
+    payload: str
+    idempotency_key: str | None
+    created_at: datetime
+    patterns: str
+
+
+@dataclass(frozen=True, slots=True)
+class FannedOut:
+    """What became of an event: the endpoints that have a pending delivery and are to be served now.
+
+    `is_complete` is False where more endpoints want the event than get their delivery in one go.
+    """
+
+    endpoint_ids: list[uuid.UUID]
+    is_complete: bool
+
+
 @dataclass(frozen=True, slots=True)
 class PendingLane:
     """An endpoint that has pending deliveries, and when the first of them is due."""

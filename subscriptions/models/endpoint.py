@@ -51,20 +51,7 @@ def validate_pattern(pattern: str) -> None:
         raise ValidationError(str(error)) from error
 
 
-class EndpointQuerySet(models.QuerySet["Endpoint"]):
-    def wanting(self, event_type: str, subscriber: Subscriber | None) -> "EndpointQuerySet":
-        """Keep the endpoints whose event types match `event_type`, of one subscriber or, with None, of all."""
-        wanting = self.filter(event_type_patterns__pattern__in=patterns.patterns_matching(event_type)).distinct()
-        return wanting if subscriber is None else wanting.filter(subscriber=subscriber)
-
-
 class EndpointManager(models.Manager["Endpoint"]):
-    def get_queryset(self) -> EndpointQuerySet:
-        return EndpointQuerySet(self.model, using=self._db)
-
-    def wanting(self, event_type: str, subscriber: Subscriber | None) -> EndpointQuerySet:
-        return self.get_queryset().wanting(event_type, subscriber)
-
     @transaction.atomic
     def register(
         self,
@@ -185,7 +172,7 @@ class EventTypePattern(models.Model):
             models.UniqueConstraint(fields=["endpoint", "pattern"], name="subscriptions_eventtypepattern_unique"),
         ]
         indexes = [
-            # Serves EndpointQuerySet.wanting: which endpoints want this event type?
+            # Serves outbox.insert_events: which endpoints want this event type?
             models.Index("pattern", "endpoint", name="subscriptions_pattern_endpoint"),
         ]
 

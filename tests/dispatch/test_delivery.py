@@ -17,7 +17,7 @@ from redis import Redis
 
 from dispatch.models import Attempt, Delivery, Event
 from dispatch.publish import publish_event
-from subscriptions.models import Endpoint, EndpointState, SignatureScheme
+from subscriptions.models import Endpoint, EndpointState, EventTypePattern, SignatureScheme, SigningSecret
 from tests.dispatch.deliveries import endpoint_at, outcomes, settled
 from tests.dispatch.receivers import Answer, receiving
 from tests.dispatch.workers import Worker, working
@@ -247,3 +247,17 @@ def test_redis_emptied_under_a_working_worker_loses_nothing(worker: Worker) -> N
 
     assert {each.headers["webhook-id"] for each in receiver.received} == {event.id for event in events}
     assert Attempt.objects.count() == len(receiver.received) == 60
+
+
+def test_an_event_that_thousands_want_reaches_them_all(worker: Worker) -> None:
+    with receiving() as receiver:
+        subscriber = endpoint_at(receiver.url).subscriber
+        endpoints = Endpoint.objects.bulk_create(
+            Endpoint(subscriber=subscriber, url=f"{receiver.url}/{number}") for number in range(1200)
+        )
+        EventTypePattern.objects.bulk_create(EventTypePattern(endpoint=each, pattern="*") for each in endpoints)
+        SigningSecret.objects.bulk_create(SigningSecret(endpoint=each) for each in endpoints)
+        publish_event("invoice.paid", {"amount": 1})
+        wait_for(lambda: Delivery.objects.filter(status="delivered").count() == 1201, 60)
+
+    assert len({each.path for each in receiver.received}) == len(receiver.received) == 1201

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from dispatch.fan_out import finish_all, finish_fan_out
 from dispatch.models import Delivery, Event
-from dispatch.publish import IdempotencyConflict, Published, PublishRefused, publish_event
-from subscriptions.models import EndpointState
+from dispatch.outbox import continue_event, unfinished_events
+from dispatch.publish import IdempotencyConflict, Published, PublishRefused, Wanted, publish_event, publish_events
+from subscriptions import ids
+from subscriptions.models import Endpoint, EndpointState, EventTypePattern
 from tests.factories import NOON, EndpointFactory, EventTypeFactory, SubscriberFactory
 
 pytestmark = pytest.mark.django_db
@@ -204,3 +207,87 @@ def test_json_survives_unchanged() -> None:
     data = {"big": 10**40, "float": 0.1, "text": "\x00\u2028\U0001f600", "nested": [[[{}]]]}
 
     assert json.loads(publish_event("invoice.paid", data).event.payload) == data
+
+
+def test_many_events_are_answered_one_by_one_in_their_order() -> None:
+    acme, other = EndpointFactory(subscriber__uid="acme"), EndpointFactory(event_types=["order.*"])
+    earlier = publish_event("invoice.paid", {"n": 0}, idempotency_key="zero").event
+
+    answers = publish_events(
+        [
+            Wanted("invoice.paid", {"n": 1}, "acme", "one"),
+            Wanted("invoice paid", {}),
+            Wanted("order.made", {"n": 2}),
+            Wanted("invoice.paid", {"n": 0}, None, "zero"),
+            Wanted("invoice.paid", {"n": 1}, "acme", "one"),
+            Wanted("invoice.paid", {"n": 3}, None, "zero"),
+            Wanted("invoice.paid", {}, "nobody"),
+        ],
+        now=NOON,
+    )
+
+    first, wrong_type, second, repeated, twin, conflict, nobody = answers
+    assert isinstance(first, Published)
+    assert isinstance(second, Published)
+    assert (first.created, receivers_of(first.event)) == (True, {acme.id})
+    assert (second.created, receivers_of(second.event)) == (True, {acme.id, other.id})
+    assert repeated == Published(earlier, created=False)
+    assert twin == Published(first.event, created=False)
+    assert isinstance(conflict, IdempotencyConflict)
+    assert [refused.field for refused in (wrong_type, nobody) if isinstance(refused, PublishRefused)] == [
+        "type",
+        "subscriber",
+    ]
+    assert Event.objects.count() == 3
+
+
+def test_no_events_are_published_at_once() -> None:
+    assert publish_events([]) == []
+
+
+def many_endpoints(number: int) -> set[str]:
+    subscriber = SubscriberFactory()
+    endpoints = Endpoint.objects.bulk_create(
+        Endpoint(subscriber=subscriber, url=f"https://receiver.example/{each}") for each in range(number)
+    )
+    EventTypePattern.objects.bulk_create(EventTypePattern(endpoint=each, pattern="invoice.*") for each in endpoints)
+    return {endpoint.id for endpoint in endpoints}
+
+
+@pytest.mark.parametrize("number", [1000, 1001, 2500])
+def test_a_large_fan_out_is_finished_in_steps(number: int) -> None:
+    endpoints = many_endpoints(number)
+
+    event = publish_event("invoice.paid", {}).event
+    assert event.deliveries.count() == min(number, 1000)
+    finish_all()
+
+    assert receivers_of(event) == endpoints
+    assert event.deliveries.count() == number
+    assert unfinished_events() == []
+
+
+def test_an_interrupted_fan_out_goes_on_where_it_stopped() -> None:
+    endpoints = many_endpoints(2500)
+    event = publish_event("invoice.paid", {}).event
+    value = ids.decode("evt", event.id)
+
+    step = continue_event(value, "* invoice.* invoice.paid")
+    assert step is not None
+    assert (len(step.endpoint_ids), step.is_complete, event.deliveries.count()) == (1000, False, 2000)
+    assert unfinished_events() == [(value, "invoice.paid")]
+    finish_fan_out(value, "invoice.paid")
+
+    assert receivers_of(event) == endpoints
+    assert continue_event(value, "* invoice.* invoice.paid") is None
+
+
+def test_a_large_fan_out_goes_to_the_named_subscriber_only() -> None:
+    many_endpoints(1200)
+    subscriber = Endpoint.objects.first()
+    assert subscriber is not None
+    many_endpoints(10)
+
+    event = publish_event("invoice.paid", {}, subscriber=subscriber.subscriber).event
+    finish_all()
+    assert event.deliveries.count() == 1200

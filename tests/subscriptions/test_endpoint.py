@@ -69,25 +69,6 @@ def test_wrong_event_types_leave_the_old_ones():
     assert Endpoint.objects.get().event_types == ["invoice.*"]
 
 
-def test_endpoints_want_exact_types_wildcards_and_all():
-    exact = EndpointFactory(event_types=["invoice.paid"])
-    wildcard = EndpointFactory(event_types=["invoice.*", "invoice.paid.*"])
-    everything = EndpointFactory(event_types=["*"])
-    EndpointFactory(event_types=["invoice", "invoice.paid.late", "invoice.pai", "Invoice.*"])
-    assert set(Endpoint.objects.wanting("invoice.paid", None)) == {exact, wildcard, everything}
-
-
-def test_an_endpoint_that_wants_a_type_twice_is_found_once():
-    endpoint = EndpointFactory(event_types=["*", "invoice.*", "invoice.paid"])
-    assert list(Endpoint.objects.wanting("invoice.paid", None)) == [endpoint]
-
-
-def test_a_named_subscriber_is_the_only_one_asked():
-    endpoint = EndpointFactory()
-    EndpointFactory()
-    assert list(Endpoint.objects.wanting("invoice.paid", endpoint.subscriber)) == [endpoint]
-
-
 def test_a_state_is_kept_with_its_reason_and_time():
     EndpointFactory().change_state(EndpointState.DISABLED, reason="It answered 410.", now=NOON)
     assert Endpoint.objects.values("state", "state_reason", "state_changed_at").get() == {
