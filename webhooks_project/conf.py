@@ -38,6 +38,7 @@ class WebhookSettings:
         False, "Refuse to publish an event whose type was not created as an event type first."
     )
     payload_limit: int = _setting(256 * 1024, "Largest payload of an event that is accepted, in bytes.")
+    batch_limit: int = _setting(10 * 1024 * 1024, "Largest request body that publishes many events at once, in bytes.")
     retry_schedule: tuple[float, ...] = _setting(
         (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
         "Seconds from a failed attempt to the next, one number per retry. After the last the delivery has failed.",

@@ -18,6 +18,10 @@ class NewEvent(Input):
     idempotency_key = TextField(required=False, allow_null=True, trim_whitespace=False)
 
 
+class NewEvents(Input):
+    events = serializers.ListField(child=serializers.JSONField(), allow_empty=False, max_length=1000)
+
+
 class EventFilters(Input):
     type = TextField(required=False)
     subscriber = SubscriberField(required=False)

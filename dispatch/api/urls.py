@@ -4,6 +4,7 @@ from dispatch.api import health, views
 
 urlpatterns = [
     path("events/", views.Events.as_view()),
+    path("events/batch/", views.EventBatch.as_view()),
     path("events/<str:id>/", views.OneEvent.as_view()),
     path("deliveries/", views.Deliveries.as_view(), name="api-deliveries"),
     path("deliveries/<str:id>/", views.OneDelivery.as_view()),

@@ -9,6 +9,7 @@ from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from dispatch.api.serializers import (
     DeliveryFilters,
@@ -19,9 +20,12 @@ from dispatch.api.serializers import (
     EventSerializer,
     EventWithDataSerializer,
     NewEvent,
+    NewEvents,
 )
 from dispatch.models import Attempt, Delivery, Event
-from dispatch.publish import IdempotencyConflict, PublishRefused, publish_event
+from dispatch.publish import IdempotencyConflict, Published, PublishRefused, Wanted, publish_event, publish_events
+from subscriptions.api import problems
+from subscriptions.api.parsing import LargeJsonBody
 from subscriptions.api.problems import Conflict
 from subscriptions.api.views import Many, One
 
@@ -48,6 +52,39 @@ class Events(Many[Event]):
             EventWithDataSerializer(published.event).data,
             status.HTTP_201_CREATED if published.created else status.HTTP_200_OK,
         )
+
+
+class EventBatch(APIView):
+    """Publishes many events at once and answers each one by itself, in their order."""
+
+    parser_classes = (LargeJsonBody,)
+
+    def post(self, request: Request) -> Response:
+        read = [_read(body) for body in NewEvents.read(request.data)["events"]]
+        answers = iter(publish_events([each for each in read if isinstance(each, Wanted)]))
+        results = [_result(next(answers) if isinstance(each, Wanted) else each) for each in read]
+        return Response({"results": results})
+
+
+def _read(body: Any) -> Wanted | ValidationError:
+    try:
+        fields = NewEvent.read(body)
+    except ValidationError as error:
+        return error
+    return Wanted(fields["type"], fields["data"], fields.get("subscriber"), fields.get("idempotency_key"))
+
+
+def _result(answer: Published | PublishRefused | ValidationError) -> dict[str, Any]:
+    match answer:
+        case Published():
+            code = status.HTTP_201_CREATED if answer.created else status.HTTP_200_OK
+            return {"status": code, "event": EventSerializer(answer.event).data}
+        case IdempotencyConflict():
+            return problems.body_of(Conflict({answer.field: str(answer)}))
+        case PublishRefused():
+            return problems.body_of(ValidationError({answer.field: str(answer)}))
+        case _:
+            return problems.body_of(answer)
 
 
 class OneEvent(One[Event]):

@@ -26,10 +26,14 @@ class BodyTooLarge(APIException):
 class JsonBody(JSONParser):
     """Reads a body as JSON. DRF's own parser reads without a limit and fails on deep nesting."""
 
+    def limit(self) -> int:
+        """Say how many bytes a body may have."""
+        return body_limit()
+
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        limit = body_limit()
+        limit = self.limit()
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise BodyTooLarge(f"The request body is larger than {limit} bytes. Send a link instead of the data.")
@@ -45,8 +49,16 @@ class JsonBody(JSONParser):
         return data
 
 
+class LargeJsonBody(JsonBody):
+    """Reads a body with many events."""
+
+    def limit(self) -> int:
+        """Say how many bytes a body may have."""
+        return int(settings.WEBHOOKS.batch_limit)
+
+
 def body_limit() -> int:
-    """Say how many bytes a request body may have."""
+    """Say how many bytes a request body may have, if it does not hold many events."""
     return _BODY_BYTES_PER_PAYLOAD_BYTE * int(settings.WEBHOOKS.payload_limit) + _ROOM
 
 

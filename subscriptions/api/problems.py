@@ -52,14 +52,19 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(known, context)
     if response is None or not isinstance(known, exceptions.APIException):
         return response
-    found = list(_messages(known.detail))
-    response.data = problem(
-        response.status_code,
+    response.data = body_of(known)
+    response.content_type = CONTENT_TYPE
+    return response
+
+
+def body_of(error: exceptions.APIException) -> dict[str, Any]:
+    """Build the body that tells of `error`."""
+    found = list(_messages(error.detail))
+    return problem(
+        error.status_code,
         " ".join(f"{field}: {message}" if field else message for field, message in found),
         [{"field": field, "message": message} for field, message in found if field],
     )
-    response.content_type = CONTENT_TYPE
-    return response
 
 
 def _known(error: Exception) -> Exception:

@@ -2,6 +2,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from dispatch.models import Delivery, Event
@@ -143,9 +144,9 @@ def test_publishing_takes_few_statements_however_many_endpoints_there_are(
     subscriber = SubscriberFactory(uid="acme")
     EndpointFactory.create_batch(5, subscriber=subscriber)
     body = {"type": "invoice.paid", "data": 1, "subscriber": "acme", "idempotency_key": "order 42"}
-    # The API key, the subscriber, the idempotency key, the event, the endpoints and the deliveries; and as a test
-    # is a transaction by itself, SAVEPOINT and RELEASE instead of BEGIN and COMMIT, which are not counted.
-    with django_assert_num_queries(8):
+    # The API key and the subscriber, then all in one statement that Django does not count, or on SQLite the event,
+    # its endpoints and the deliveries, between SAVEPOINT and RELEASE.
+    with django_assert_num_queries(2 if connection.vendor == "postgresql" else 7):
         assert api.post("events/", body).status_code == 201
 
 
