@@ -9,9 +9,8 @@ import logging
 import os
 import socket
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from django.conf import settings
@@ -24,11 +23,9 @@ from dispatch.endpoint_snapshots import EndpointSnapshots
 from dispatch.engine import Done, Engine, Job
 from dispatch.held_lanes import HeldLanes
 from dispatch.lanes import Lane
-from dispatch.models import Event
 from dispatch.outbox import Claim
 from dispatch.recorder import Recorder
 from dispatch.sweep import sweep_if_overdue
-from subscriptions import ids
 from subscriptions.models import EndpointState
 
 logger = logging.getLogger(__name__)
@@ -127,7 +124,7 @@ class Pump:
         if not self._held.are_sure:
             return
         due = self._due()
-        snapshots = self._snapshots.get(due)
+        snapshots = self._snapshots.get(due, now)
         for lane in due:
             # An endpoint that is paused or disabled is not served; the sweep brings its lane in again.
             if lane not in snapshots or snapshots[lane].state is not EndpointState.ACTIVE:
@@ -138,7 +135,7 @@ class Pump:
         begin_by = now + _SURE * self._settings.claim_lease - self._settings.request_deadline
         claimed_at = datetime.now(UTC)
         claimed = outbox.claim(rooms, now=claimed_at, lease=self._settings.claim_lease, worker=self._worker)
-        bodies = _bodies(claimed.claims)
+        bodies = outbox.payloads({claim.event_id for claim in claimed.claims})
         for claim in claimed.claims:
             self._engine.submit(Job(claim, snapshots[claim.endpoint_id], bodies[claim.event_id], begin_by))
         counts = Counter(claim.endpoint_id for claim in claimed.claims)
@@ -214,8 +211,3 @@ class Pump:
                 self._recorder.give_up()
                 self._unsent.clear()
             time.sleep(_DATABASE_PAUSE)
-
-
-def _bodies(claims: Iterable[Claim]) -> Mapping[uuid.UUID, bytes]:
-    events = Event.objects.filter(id__in={claim.event_id for claim in claims})
-    return {ids.decode("evt", event_id): payload.encode() for event_id, payload in events.values_list("id", "payload")}

@@ -7,15 +7,14 @@ and a process that comes back after its lease ended changes nothing. Ids are UUI
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 
 from dispatch.outbox import fan_out_postgresql, fan_out_sqlite, postgresql, sqlite
-from dispatch.outbox.database import execute, to_time, to_uuid
 from dispatch.outbox.values import Attempted, Claim, Claimed, FannedOut, NewEvent, PendingLane, attempt_row
+from dispatch.sql import execute, places, select_by_ids, to_time, to_uuid
 from subscriptions.models import EndpointState
 
 __all__ = [
@@ -31,6 +30,7 @@ __all__ = [
     "expired",
     "finish",
     "insert_events",
+    "payloads",
     "pending_lanes",
     "unclaim",
     "unfinished_events",
@@ -88,6 +88,12 @@ def finish(attempted: Sequence[Attempted]) -> set[uuid.UUID]:
     return _FINISH[connection.vendor]([attempt_row(each) for each in attempted])
 
 
+def payloads(event_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, bytes]:
+    """Read the bodies of events, as the bytes that are sent."""
+    rows = select_by_ids("SELECT id, payload FROM dispatch_event WHERE id", list(event_ids))
+    return {to_uuid(row[0]): row[1].encode() for row in rows}
+
+
 def unclaim(claims: Sequence[Claim], *, now: datetime) -> None:
     """Give back claims of which no request has left: the deliveries are pending again, without an attempt."""
     for token, ids_of_token in _by_token(claims).items():
@@ -95,7 +101,7 @@ def unclaim(claims: Sequence[Claim], *, now: datetime) -> None:
             f"""UPDATE dispatch_delivery
                 SET status = 'pending', attempt_count = attempt_count - 1, next_attempt_at = %s,
                     claim_token = NULL, lease_expires_at = NULL, claimed_at = NULL
-                WHERE status = 'sending' AND claim_token = %s AND id IN ({_places(ids_of_token)})""",
+                WHERE status = 'sending' AND claim_token = %s AND id IN ({places(ids_of_token)})""",
             [now, token, *ids_of_token],
         )
 
@@ -158,7 +164,3 @@ def _by_token(claims: Sequence[Claim]) -> Mapping[uuid.UUID, list[uuid.UUID]]:
     for claim in claims:
         grouped[claim.token].append(claim.delivery_id)
     return grouped
-
-
-def _places(values: Sequence[Any]) -> str:
-    return ", ".join(["%s"] * len(values))

@@ -3,8 +3,8 @@
 import uuid
 from collections.abc import Mapping, Sequence
 
-from dispatch.outbox.database import execute
 from dispatch.outbox.values import FannedOut, NewEvent
+from dispatch.sql import execute
 
 # A UUID of version 7 (RFC 9562): random bits, with the milliseconds in front and then the version, beside which
 # the place among the event's endpoints keeps the ids of one statement in order (section 6.2, method 1).

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from dispatch.outbox.database import execute, sqlite_parameters, to_time, to_uuid
 from dispatch.outbox.values import FannedOut, NewEvent
+from dispatch.sql import execute, sqlite_parameters, to_time, to_uuid
 from subscriptions import ids
 from subscriptions.models import EndpointState
 

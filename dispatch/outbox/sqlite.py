@@ -6,8 +6,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from dispatch.outbox.database import execute, sqlite_parameters, to_time, to_uuid
 from dispatch.outbox.values import AttemptRow, Claim, Claimed
+from dispatch.sql import execute, sqlite_parameters, to_time, to_uuid
 
 _CLAIM = """
 UPDATE dispatch_delivery

@@ -1,7 +1,4 @@
-from datetime import datetime
-
 from django.db import models
-from django.db.models import Q
 
 from subscriptions import signing_secrets
 from subscriptions.fields import PublicIdField
@@ -12,12 +9,6 @@ _SHOWN_CHARACTERS = 10
 _SHOWN_FROM_LENGTH = 38
 
 
-class SigningSecretQuerySet(models.QuerySet["SigningSecret"]):
-    def valid(self, now: datetime) -> "SigningSecretQuerySet":
-        """Keep the secrets that sign at `now`."""
-        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-
-
 class SigningSecret(models.Model):
     """A secret that an endpoint's requests are signed with. Several may be valid at once, while one is rotated."""
 
@@ -26,8 +17,6 @@ class SigningSecret(models.Model):
     value = models.CharField(max_length=signing_secrets.MAX_CHARACTERS, default=signing_secrets.generate)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Signs until then. Empty: for good.")
-
-    objects = SigningSecretQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.masked

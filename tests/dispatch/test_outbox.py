@@ -113,7 +113,7 @@ def test_finishing_logs_the_attempt_and_moves_the_delivery() -> None:
                 claimed,
                 remote_address="192.0.2.1",
                 response_headers={"server": "nul\x00"},
-                response_body="body \x00 €",
+                response_body='body \x00 € \\ "quoted" {,} NULL \n',
             )
         ]
     )
@@ -125,7 +125,7 @@ def test_finishing_logs_the_attempt_and_moves_the_delivery() -> None:
     attempt = delivery.attempts.get()
     assert (attempt.number, attempt.outcome, attempt.status_code, attempt.error) == (1, "success", 200, "")
     assert (attempt.started_at, attempt.duration_ms, attempt.worker) == (NOON, 1000, "host:1")
-    assert (attempt.remote_address, attempt.response_body) == ("192.0.2.1", "body \ufffd €")
+    assert (attempt.remote_address, attempt.response_body) == ("192.0.2.1", 'body \ufffd € \\ "quoted" {,} NULL \n')
     assert attempt.response_headers == {"server": "nul\ufffd"}
 
 

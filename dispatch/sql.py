@@ -1,4 +1,4 @@
-"""Running the outbox's statements on either database."""
+"""Running statements of our own on either database. Only `outbox` writes with them."""
 
 import uuid
 from collections.abc import Sequence
@@ -45,3 +45,18 @@ def to_time(value: datetime | str) -> datetime:
     if moment is None:
         raise ValueError(f"{value!r} is not a time")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def select_by_ids(
+    statement: str, values: Sequence[uuid.UUID], rest: str = "", *parameters: Any
+) -> list[tuple[Any, ...]]:
+    """Run `statement`, which ends in the column that is to be among `values`, and then `rest`."""
+    if connection.vendor == "postgresql":
+        # One text for any number of ids: it is prepared once.
+        return execute(f"{statement} = ANY (%s) {rest}", [list(values), *parameters])
+    return execute(f"{statement} IN ({places(values)}) {rest}", [*values, *parameters])
+
+
+def places(values: Sequence[Any]) -> str:
+    """Write as many places for parameters as there are values."""
+    return ", ".join(["%s"] * len(values))
