@@ -13,7 +13,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoAnswerInTime
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
@@ -29,6 +29,7 @@ _HOSTS_KEPT = 1000
 # Most systems let a process open 1,024 files.
 _IDLE_CONNECTIONS = 256
 _LINES_LENGTH = 256 * 1024
+_INTERIM_ANSWERS = 10
 
 # Its warnings contain whole URLs, and receivers can provoke them.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -165,37 +166,46 @@ class _Thread(threading.local):
 this_thread = _Thread()
 
 
-class _BoundedLines(io.BufferedReader):
-    """A response's file with an end to its lines: statuses, headers, sizes of chunks, trailers.
+class _Lines(io.BufferedReader):
+    """A response's file, with an end to its lines: statuses, headers, sizes of chunks, trailers.
 
-    http.client reads as many interim answers and trailers as it is sent.
+    http.client reads as many interim answers and trailers as it is sent, and takes headers that break off
+    for all there are.
     """
 
+    in_head = True
     _left = _LINES_LENGTH
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(size)
+        has_broken_off = len(line) != size and not line.endswith(b"\n")
+        if self.in_head and has_broken_off and (line or self._left < _LINES_LENGTH):
+            raise IncompleteRead(line)
         self._left -= len(line)
         if self._left < 0:
             raise HTTPException("there is too much beside the body")
         return line
 
 
-class _BoundedResponse(HTTPResponse):
+class _Response(HTTPResponse):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fp = _BoundedLines(self.fp.detach())
+        self._lines = self.fp = _Lines(self.fp.detach())
 
     def begin(self) -> None:
         super().begin()
         # http.client passes over 100 only. These are followed by the answer too (RFC 9110, section 15.2).
-        while 102 <= self.status < 200:
-            self.headers = None  # type: ignore[assignment] # so that it begins once more
-            super().begin()
+        for _ in range(_INTERIM_ANSWERS):
+            if 102 <= self.status < 200:
+                self.headers = None  # type: ignore[assignment] # so that it begins once more
+                super().begin()
+        self._lines.in_head = False
+        # After a change of protocols (101), which nobody asked for, there is no next answer.
+        self.will_close = self.will_close or self.status < 200
 
 
 class _GuardedConnection(HTTPConnection):
-    response_class = _BoundedResponse
+    response_class = _Response
 
     def _new_conn(self) -> socket.socket:
         return this_thread.connector.connect(self, this_thread.exchange)

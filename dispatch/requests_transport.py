@@ -147,8 +147,7 @@ class RequestsTransport:
                 answer.body += part
                 wanted -= len(part)
             answer.body = answer.body[: self._limits.response_limit]
-            # After a change of protocols (101), which nobody asked for, there is no next answer.
-            complete = wanted > 0 and answer.status_code >= 200
+            complete = wanted > 0
         finally:
             if complete:
                 response.raw.release_conn()
@@ -260,4 +259,4 @@ def _causes(problem: BaseException | None) -> Any:
 
 def _reason_of_tls(problem: BaseException) -> str:
     message = getattr(problem, "verify_message", "") or getattr(problem, "reason", "")
-    return str(message).replace("_", " ").lower() if isinstance(message, str) and message else "no handshake"
+    return message.replace("_", " ").lower().rstrip(".") if isinstance(message, str) and message else "no handshake"

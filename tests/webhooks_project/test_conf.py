@@ -10,6 +10,7 @@ from webhooks_project.conf import InvalidSetting, WebhookSettings, from_environm
 FIELDS: list[tuple[str, Any, str, Any]] = [
     ("enforce_event_types", False, "true", True),
     ("payload_limit", 262144, "1000", 1000),
+    ("batch_limit", 10485760, "2000", 2000),
     (
         "retry_schedule",
         (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),

@@ -1,0 +1,266 @@
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatch.addresses import refusal
+
+EVERYTHING = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+
+# IANA's special-purpose registries, with multicast and what was never given out.
+SPECIAL = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.0.0/29",
+    "192.0.0.8/32",
+    "192.0.0.9/32",
+    "192.0.0.10/32",
+    "192.0.0.170/31",
+    "192.0.2.0/24",
+    "192.31.196.0/24",
+    "192.52.193.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "192.175.48.0/24",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "255.255.255.255/32",
+    "::/128",
+    "::1/128",
+    "::/96",
+    "::ffff:0:0:0/96",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "100:0:0:1::/64",
+    "2001::/23",
+    "2001::/32",
+    "2001:1::1/128",
+    "2001:1::2/128",
+    "2001:1::3/128",
+    "2001:2::/48",
+    "2001:3::/32",
+    "2001:4:112::/48",
+    "2001:10::/28",
+    "2001:20::/28",
+    "2001:30::/28",
+    "2001:db8::/32",
+    "2002::/16",
+    "2620:4f:8000::/48",
+    "3fff::/20",
+    "4000::/2",
+    "5f00::/16",
+    "fc00::/7",
+    "fec0::/10",
+    "ff00::/8",
+]
+NEVER = [
+    "169.254.0.0/16",
+    "168.63.129.16/32",
+    "100.100.100.200/32",
+    "192.0.0.192/32",
+    "fe80::/10",
+    "fd00:ec2::/32",
+    "fd00:42::42/128",
+    "fd00:100::100:200/128",
+    "fd00:a9fe:a9fe::1/128",
+    "fd00:c1::a9fe:a9fe/128",
+    "fd20:ce::254/128",
+]
+PUBLIC = [
+    "1.0.0.0",
+    "8.8.8.8",
+    "9.255.255.255",
+    "11.0.0.0",
+    "100.63.255.255",
+    "100.128.0.0",
+    "126.255.255.255",
+    "128.0.0.0",
+    "168.63.129.15",
+    "168.63.129.17",
+    "169.253.255.255",
+    "169.255.0.0",
+    "172.15.255.255",
+    "172.32.0.0",
+    "191.255.255.255",
+    "192.0.1.0",
+    "192.0.1.255",
+    "192.0.3.0",
+    "192.31.195.255",
+    "192.31.197.0",
+    "192.52.192.255",
+    "192.52.194.0",
+    "192.88.98.255",
+    "192.88.100.0",
+    "192.167.255.255",
+    "192.169.0.0",
+    "192.175.47.255",
+    "192.175.49.0",
+    "198.17.255.255",
+    "198.20.0.0",
+    "198.51.99.255",
+    "198.51.101.0",
+    "203.0.112.255",
+    "203.0.114.0",
+    "223.255.255.255",
+    "::ffff:8.8.8.8",
+    "2000::",
+    "2001:200::",
+    "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff",
+    "2001:db9::",
+    "2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "2003::",
+    "2606:4700:4700::1111",
+    "2620:4f:7fff:ffff:ffff:ffff:ffff:ffff",
+    "2620:4f:8001::",
+    "3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "3fff:1000::",
+    "3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+]
+
+
+def ends(networks: list[str]) -> list[str]:
+    """List the first and the last address of each network."""
+    return [str(ip_network(network)[at]) for network in networks for at in (0, -1)]
+
+
+@pytest.mark.parametrize("address", dict.fromkeys(ends(SPECIAL)))
+def test_an_address_of_a_special_network_is_refused(address: str) -> None:
+    assert refusal(address) == f"{address} is not a public address"
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_an_address_beside_the_special_networks_may_be_reached(address: str) -> None:
+    assert refusal(address) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "judged"),
+    [
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+        ("::ffff:7f00:1", "127.0.0.1"),
+        ("::ffff:0.0.0.0", "0.0.0.0"),  # noqa: S104
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("::ffff:255.255.255.255", "255.255.255.255"),
+    ],
+)
+def test_an_address_mapped_into_ipv6_is_judged_as_the_ipv4_address(address: str, judged: str) -> None:
+    assert refusal(address) == f"{judged} is not a public address"
+    assert refusal(address, [ip_network(f"{judged}/32")]) is None
+    assert refusal(address, [ip_network("::/0")]) == f"{judged} is not a public address"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["64:ff9b::8.8.8.8", "64:ff9b:1::8.8.8.8", "2002:808:808::1", "2001:0:808:808::1", "::8.8.8.8", "::ffff:0:8.8.8.8"],
+)
+def test_transition_prefixes_are_refused_even_with_a_public_address_within(address: str) -> None:
+    assert refusal(address) == f"{ip_address(address)} is not a public address"
+
+
+@pytest.mark.parametrize(
+    "address", dict.fromkeys([*ends(NEVER), "169.254.169.254", "169.254.170.2", "fe80::a9fe:a9fe"])
+)
+@pytest.mark.parametrize("allowed", [(), EVERYTHING], ids=["by default", "although everything is allowed"])
+def test_link_local_and_metadata_addresses_are_refused(
+    address: str, allowed: tuple[IPv4Network | IPv6Network, ...]
+) -> None:
+    assert refusal(address, allowed) == f"{address} is a link-local or cloud metadata address"
+    assert refusal(address, [*allowed, ip_network(address)]) is not None
+
+
+@pytest.mark.parametrize("metadata", [address for address in ends(NEVER) if ":" not in address])
+@pytest.mark.parametrize(
+    "carrier",
+    [
+        pytest.param("::ffff:0:0", id="mapped"),
+        pytest.param("::", id="IPv4-compatible"),
+        pytest.param("::ffff:0:0:0", id="IPv4-translated"),
+        pytest.param("64:ff9b::", id="NAT64"),
+        pytest.param("64:ff9b:1::", id="NAT64 of a local network"),
+        pytest.param("64:ff9b:1:ffff::", id="NAT64 of another local network"),
+    ],
+)
+def test_metadata_addresses_stay_refused_within_ipv6_addresses(metadata: str, carrier: str) -> None:
+    address = IPv6Address(int(IPv6Address(carrier)) | int(IPv4Address(metadata)))
+
+    assert "is a link-local or cloud metadata address" in str(refusal(str(address), EVERYTHING))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("2002:a9fe:a9fe::1", id="6to4"),
+        pytest.param("2001:0:a9fe:a9fe::1", id="Teredo server"),
+        pytest.param("2001:0:808:808:0:0:5601:5601", id="Teredo client"),
+    ],
+)
+def test_metadata_addresses_stay_refused_at_the_end_of_a_tunnel(address: str) -> None:
+    assert refusal(address, EVERYTHING) == f"{ip_address(address)} is a link-local or cloud metadata address"
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("10.1.255.255", "10.1.0.0/16"),
+        ("127.0.0.1", "127.0.0.1/32"),
+        ("::1", "::1/128"),
+        ("fd12:3456::1", "fd12:3456::/32"),
+        ("64:ff9b::10.1.2.3", "64:ff9b::/96"),
+        ("2002:a01:203::1", "2002::/16"),
+        ("::ffff:10.1.2.3", "10.0.0.0/8"),
+    ],
+)
+def test_an_allowed_network_may_be_reached(address: str, allowed: str) -> None:
+    assert refusal(address) is not None
+    assert refusal(address, [ip_network("203.0.113.7/32"), ip_network(allowed)]) is None
+
+
+@pytest.mark.parametrize("address", ["10.2.0.0", "10.0.255.255", "127.0.0.1", "::1"])
+def test_what_is_beside_an_allowed_network_stays_refused(address: str) -> None:
+    assert refusal(address, [ip_network("10.1.0.0/16")]) == f"{address} is not a public address"
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "2606:4700::1%1", "::1%lo", "::ffff:8.8.8.8%1"])
+def test_an_address_of_one_interface_is_refused_whatever_is_allowed(address: str) -> None:
+    assert "belongs to one network interface only" in str(refusal(address, EVERYTHING))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.1",
+        "0",
+        "127.0.0.01",
+        " 127.0.0.1",
+        "127.0.0.1:80",
+        "①②⑦.⓪.⓪.①",
+        "[::1]",
+        "::1%",
+        "8.8.8.8/32",
+        "12345::",
+    ],
+)
+def test_a_text_that_is_no_address_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        refusal(text)
+
+
+@given(st.ip_addresses())
+def test_no_address_that_python_calls_special_may_be_reached(address: IPv4Address | IPv6Address) -> None:
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        judged = getattr(address, "ipv4_mapped", None) or address
+        assert judged.is_global or refusal(str(address)) is not None

@@ -1,0 +1,465 @@
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+import pytest
+import standardwebhooks
+
+from dispatch.endpoint_snapshots import EndpointSnapshot
+from dispatch.engine import Done, Engine, Job
+from dispatch.outbox import Claim
+from dispatch.requests_transport import Limits, RequestsTransport
+from dispatch.signing import Signer
+from dispatch.states import Outcome
+from dispatch.transport import Request, Result, Transport
+from subscriptions import ids
+from subscriptions.models import EndpointState
+from tests.dispatch.receivers import Answer, receiving
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SLOW_AFTER = 3.0
+LONG = 20.0
+
+
+class InMemory:
+    """A transport whose requests wait until the test says how they end."""
+
+    def __init__(self) -> None:
+        self.under_way: list[Request] = []
+        self.sent: list[Request] = []
+        self._results: list[Result] = []
+
+    def submit(self, request: Request) -> None:
+        self.under_way.append(request)
+        self.sent.append(request)
+
+    def poll(self, timeout: float) -> list[Result]:
+        results, self._results = self._results, []
+        return results
+
+    def close(self) -> None:
+        pass
+
+    def answer(self, count: int = 1, status: int = 200, *, took: float = 0.1, failure: Outcome | None = None) -> None:
+        """End the requests that are longest under way."""
+        for _ in range(count):
+            key = self.under_way.pop(0).key
+            known = None if failure else status
+            self._results.append(Result(key, datetime.now(UTC), took, known, failure=failure))
+
+
+def make_engine(transport: Transport, *, concurrency: int = 4, largest_window: int = 64) -> Engine:
+    return Engine(
+        transport,
+        concurrency=concurrency,
+        largest_window=largest_window,
+        slow_after=SLOW_AFTER,
+        user_agent="webhook-dispatcher/1.2.3",
+    )
+
+
+def make_endpoint(url: str = "http://127.0.0.1:1/hooks", **signer: object) -> EndpointSnapshot:
+    return EndpointSnapshot(uuid.uuid4(), url, EndpointState.ACTIVE, Signer(**{"secrets": (SECRET,), **signer}))  # type: ignore[arg-type]
+
+
+def make_job(endpoint: EndpointSnapshot, *, body: bytes = b"{}", begin_in: float = LONG) -> Job:
+    claim = Claim(uuid.uuid4(), uuid.uuid4(), endpoint.id, 1, uuid.uuid4())
+    return Job(claim, endpoint, body, time.monotonic() + begin_in)
+
+
+def submit(engine: Engine, endpoint: EndpointSnapshot, count: int) -> list[Job]:
+    jobs = [make_job(endpoint) for _ in range(count)]
+    for job in jobs:
+        engine.submit(job)
+    return jobs
+
+
+def finish(engine: Engine, count: int) -> list[Done]:
+    """Wait until `count` jobs have ended."""
+    done: list[Done] = []
+    deadline = time.monotonic() + LONG
+    while len(done) < count:
+        assert time.monotonic() < deadline, f"only {len(done)} of {count} jobs ended"
+        done += engine.poll(0.1)
+    assert len(done) == count
+    return done
+
+
+def prove(engine: Engine, transport: InMemory, endpoint: EndpointSnapshot, successes: int = 1) -> None:
+    for _ in range(successes):
+        submit(engine, endpoint, 1)
+        transport.answer()
+        finish(engine, 1)
+
+
+@pytest.fixture
+def transport() -> InMemory:
+    return InMemory()
+
+
+@pytest.fixture
+def real_transport() -> Iterator[RequestsTransport]:
+    transport = RequestsTransport(
+        Limits(
+            concurrency=4,
+            deadline=LONG,
+            connect_timeout=LONG,
+            response_limit=1000,
+            allowed_networks=(ip_network("127.0.0.0/8"),),
+        )
+    )
+    yield transport
+    transport.close()
+
+
+class Clock:
+    """The engine's clock, which stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_772_600_767.9
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("dispatch.engine.time", clock)
+    return clock
+
+
+class TestARequest:
+    def test_has_the_headers_of_a_standard_webhook(self, transport: InMemory, clock: Clock) -> None:
+        endpoint = make_endpoint("https://receiver.example/hooks?x=1")
+        job = Job(make_job(endpoint).claim, endpoint, '{"name":"Zoë"}'.encode(), clock.now + 1)
+        make_engine(transport).submit(job)
+
+        [request] = transport.sent
+        assert (request.url, request.body) == ("https://receiver.example/hooks?x=1", '{"name":"Zoë"}'.encode())
+        signature = standardwebhooks.Webhook(SECRET).sign(
+            ids.encode("evt", job.claim.event_id), datetime.fromtimestamp(1_772_600_767, UTC), '{"name":"Zoë"}'
+        )
+        assert request.headers == {
+            "Content-Type": "application/json",
+            "User-Agent": "webhook-dispatcher/1.2.3",
+            "Accept-Encoding": "identity",
+            "webhook-id": ids.encode("evt", job.claim.event_id),
+            "webhook-timestamp": "1772600767",
+            "webhook-signature": signature,
+        }
+
+    def test_has_the_headers_of_the_scheme_that_the_endpoint_chose(self, transport: InMemory) -> None:
+        endpoint = make_endpoint(secrets=("new", "old"), standard=False, x_signature=True)
+        make_engine(transport).submit(make_job(endpoint, body=b"{}"))
+
+        [request] = transport.sent
+        assert set(request.headers) == {"Content-Type", "User-Agent", "Accept-Encoding", "webhook-id", "X-Signature"}
+        # printf '{}' | openssl dgst -sha256 -hmac new
+        assert request.headers["X-Signature"] == "56fde440898b2046eee6f58816ea81c5780d6bd5d34d1ce41b99d54edacbc4b8"
+
+    def test_comes_back_with_its_job_result_and_verdict(self, transport: InMemory) -> None:
+        engine = make_engine(transport)
+        [job] = submit(engine, make_endpoint(), 1)
+        transport.answer(status=503)
+        [done] = engine.poll(0)
+
+        assert (done.job, done.result.status_code, done.verdict.outcome) == (job, 503, Outcome.HTTP_ERROR)
+        assert done.verdict.error == "The receiver answered 503."
+
+    def test_reaches_a_real_receiver(self, real_transport: RequestsTransport) -> None:
+        with receiving(Answer(202, body=b"thanks")) as receiver:
+            engine = make_engine(real_transport)
+            job = make_job(make_endpoint(receiver.url), body=b'{"amount": 100}')
+            engine.submit(job)
+            [done] = finish(engine, 1)
+
+        [received] = receiver.received
+        assert (done.job, done.result.status_code, done.result.body) == (job, 202, b"thanks")
+        assert done.verdict.outcome is Outcome.SUCCESS
+        assert (received.path, received.body) == ("/hooks", b'{"amount": 100}')
+        assert received.headers["User-Agent"] == "webhook-dispatcher/1.2.3"
+        assert received.headers["Content-Type"] == "application/json"
+        assert standardwebhooks.Webhook(SECRET).verify(received.body, dict(received.headers)) == {"amount": 100}
+
+
+class TestAJobThatCannotBeSigned:
+    @pytest.mark.parametrize(
+        ("secrets", "error"),
+        [
+            ((), "Not signed: There is no valid signing secret."),
+            (("whsec_abc",), "Not signed: Incorrect padding"),
+        ],
+    )
+    def test_ends_without_a_request(self, secrets: tuple[str, ...], error: str, transport: InMemory) -> None:
+        engine = make_engine(transport)
+        [job] = submit(engine, make_endpoint(secrets=secrets), 1)
+        [done] = engine.poll(LONG)
+
+        assert (done.job, transport.sent) == (job, [])
+        assert (done.verdict.outcome, done.verdict.error) == (Outcome.CANNOT_BUILD, error)
+        assert (done.verdict.final, done.result.status_code, done.result.duration) == (False, None, 0)
+        assert engine.is_idle
+
+    def test_frees_its_slot(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=1)
+        unsigned, signed = make_endpoint(secrets=()), make_endpoint()
+        submit(engine, unsigned, 1)
+        submit(engine, signed, 1)
+        assert transport.sent == []
+
+        engine.poll(0)
+        assert [request.url for request in transport.sent] == [signed.url]
+
+
+class TestSlots:
+    def test_no_more_requests_than_slots_are_under_way(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=4)
+        submit(engine, make_endpoint(), 7)
+        assert len(transport.under_way) == 4
+
+        transport.answer(1)
+        engine.poll(0)
+        assert (len(transport.under_way), len(transport.sent)) == (4, 5)
+
+        transport.answer(4)
+        assert len(engine.poll(0)) == 4
+        assert (len(transport.under_way), len(transport.sent)) == (2, 7)
+
+    def test_jobs_begin_in_the_order_in_which_they_came(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=2)
+        jobs = [job for _ in range(3) for job in submit(engine, make_endpoint(), 2)]
+        for _ in range(3):
+            transport.answer(2)
+            engine.poll(0)
+
+        assert [request.key for request in transport.sent] == [job.claim for job in jobs]
+
+    def test_it_holds_twice_as_many_jobs_as_it_has_slots(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=4)
+        assert (engine.capacity, engine.room, engine.is_idle) == (8, 8, True)
+
+        submit(engine, make_endpoint(), 7)
+        assert (engine.room, engine.is_idle) == (1, False)
+
+        transport.answer(4)
+        engine.poll(0)
+        transport.answer(3)
+        engine.poll(0)
+        assert (engine.room, engine.is_idle) == (8, True)
+
+    def test_requests_really_go_side_by_side(self, real_transport: RequestsTransport) -> None:
+        go_on = threading.Event()
+        with receiving(*[Answer(after=go_on)] * 4) as receiver:
+            engine = make_engine(real_transport, concurrency=4)
+            jobs = submit(engine, make_endpoint(receiver.url), 5)
+            deadline = time.monotonic() + LONG
+            while len(receiver.received) < 4 and time.monotonic() < deadline:
+                assert engine.poll(0.02) == []
+            go_on.set()
+            done = finish(engine, 5)
+
+        assert {each.job.claim for each in done} == {job.claim for job in jobs}
+        assert len(receiver.received) == 5
+
+    def test_the_oldest_start_is_that_of_the_request_longest_under_way(self, transport: InMemory, clock: Clock) -> None:
+        engine = make_engine(transport)
+        assert engine.oldest_start == 1000.0
+
+        for now in (1000.0, 1001.0):
+            clock.now = now
+            endpoint = make_endpoint()
+            engine.submit(Job(make_job(endpoint).claim, endpoint, b"{}", clock.now + 1))
+        clock.now = 1002.0
+        assert engine.oldest_start == 1000.0
+
+        transport.answer(1)
+        engine.poll(0)
+        assert engine.oldest_start == 1001.0
+
+
+class TestWindows:
+    def test_an_endpoint_begins_with_a_small_window_that_grows_with_its_successes(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=64)
+        endpoint = make_endpoint()
+        assert engine.rooms([endpoint.id]) == {endpoint.id: 8}
+
+        submit(engine, endpoint, 8)
+        assert (engine.rooms([endpoint.id]), engine.held_by(endpoint.id)) == ({}, 8)
+
+        transport.answer(8)
+        engine.poll(0)
+        assert (engine.rooms([endpoint.id]), engine.held_by(endpoint.id)) == ({endpoint.id: 16}, 0)
+
+    def test_a_window_grows_no_further_than_the_settings_allow(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=64, largest_window=10)
+        endpoint = make_endpoint()
+        prove(engine, transport, endpoint, 30)
+
+        assert engine.rooms([endpoint.id]) == {endpoint.id: 10}
+
+    def test_a_window_never_takes_more_than_half_of_the_slots(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=16, largest_window=64)
+        endpoint = make_endpoint()
+        prove(engine, transport, endpoint, 30)
+
+        assert engine.rooms([endpoint.id]) == {endpoint.id: 8}
+
+    def test_with_one_slot_an_endpoint_may_have_it(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=1)
+        endpoint = make_endpoint()
+
+        assert engine.rooms([endpoint.id]) == {endpoint.id: 1}
+
+    @pytest.mark.parametrize(
+        ("answer", "room", "is_slow"),
+        [
+            ({"status": 200}, 11, False),
+            ({"status": 200, "took": SLOW_AFTER + 1}, 11, True),
+            ({"status": 500}, 10, False),
+            ({"status": 404}, 10, False),
+            ({"status": 302}, 10, False),
+            ({"status": 429}, 5, False),
+            ({"status": 502}, 5, False),
+            ({"status": 503}, 5, False),
+            ({"status": 504}, 5, False),
+            ({"failure": Outcome.TIMEOUT}, 1, True),
+            ({"failure": Outcome.CONNECTION_ERROR}, 10, False),
+            ({"failure": Outcome.DNS_ERROR}, 10, False),
+            ({"failure": Outcome.TLS_ERROR}, 10, False),
+        ],
+    )
+    def test_what_an_answer_does_to_the_window(
+        self, answer: dict[str, object], room: int, is_slow: bool, transport: InMemory
+    ) -> None:
+        engine = make_engine(transport, concurrency=64)
+        endpoint = make_endpoint()
+        prove(engine, transport, endpoint, 2)
+        submit(engine, endpoint, 1)
+        transport.answer(**answer)  # type: ignore[arg-type]
+        engine.poll(0)
+
+        assert (engine.rooms([endpoint.id]), engine.is_slow(endpoint.id)) == ({endpoint.id: room}, is_slow)
+
+    def test_an_endpoint_that_does_not_answer_is_slow_after_a_while(self, transport: InMemory, clock: Clock) -> None:
+        engine = make_engine(transport)
+        endpoint = make_endpoint()
+        engine.submit(Job(make_job(endpoint).claim, endpoint, b"{}", clock.now + 1))
+        transport.answer()
+        engine.poll(0)
+        engine.submit(Job(make_job(endpoint).claim, endpoint, b"{}", clock.now + 1))
+        assert not engine.is_slow(endpoint.id)
+
+        clock.now += SLOW_AFTER + 0.1
+        assert engine.is_slow(endpoint.id)
+
+    def test_endpoints_that_hang_leave_half_of_the_slots_to_the_others(self, real_transport: RequestsTransport) -> None:
+        never = threading.Event()
+        with receiving(*[Answer(after=never)] * 9) as hanging, receiving() as healthy:
+            engine = make_engine(real_transport, concurrency=4)
+            endpoints = [make_endpoint(hanging.url) for _ in range(3)]
+            rooms = engine.rooms([endpoint.id for endpoint in endpoints])
+            for endpoint in endpoints:
+                submit(engine, endpoint, rooms.get(endpoint.id, 0))
+            assert sum(rooms.values()) == 2
+
+            neighbour = make_endpoint(healthy.url)
+            submit(engine, neighbour, 20)
+            done = finish(engine, 20)
+            never.set()
+            finish(engine, 2)
+
+        assert {each.job.endpoint for each in done} == {neighbour}
+        assert {each.verdict.outcome for each in done} == {Outcome.SUCCESS}
+
+    def test_an_endpoint_that_was_always_quick_and_now_hangs_leaves_slots_to_the_others(
+        self, transport: InMemory
+    ) -> None:
+        engine = make_engine(transport, concurrency=16)
+        hanging, neighbour = make_endpoint(), make_endpoint()
+        prove(engine, transport, hanging, 30)
+        submit(engine, hanging, engine.rooms([hanging.id])[hanging.id])
+        before = len(transport.sent)
+        submit(engine, neighbour, 8)
+
+        assert len(transport.sent) == before + 8
+
+    def test_endpoints_that_answer_slowly_never_get_more_than_half_of_the_slots(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=16)
+        slow = [make_endpoint() for _ in range(4)]
+        for _ in range(10):
+            rooms = engine.rooms([endpoint.id for endpoint in slow])
+            assert sum(rooms.values()) <= 8
+            for endpoint in slow:
+                submit(engine, endpoint, rooms.get(endpoint.id, 0))
+            transport.answer(sum(rooms.values()), took=SLOW_AFTER * 2)
+            engine.poll(0)
+
+
+class TestJobsThatHaveNotBegun:
+    def test_are_given_back(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=4)
+        endpoint = make_endpoint()
+        jobs = submit(engine, endpoint, 7)
+
+        assert engine.withdraw() == []
+        assert engine.withdraw(everything=True) == jobs[4:]
+        assert engine.withdraw(everything=True) == []
+        assert (engine.room, engine.held_by(endpoint.id)) == (4, 4)
+
+    def test_are_never_begun_once_they_were_given_back(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=2)
+        jobs = submit(engine, make_endpoint(), 4)
+        engine.withdraw(everything=True)
+        transport.answer(2)
+        engine.poll(0)
+
+        assert [request.key for request in transport.sent] == [job.claim for job in jobs[:2]]
+        assert engine.is_idle
+
+    def test_are_not_begun_when_it_is_too_late(self, transport: InMemory) -> None:
+        engine = make_engine(transport)
+        job = make_job(make_endpoint(), begin_in=-0.001)
+        engine.submit(job)
+        engine.poll(0)
+
+        assert transport.sent == []
+        assert engine.withdraw() == [job]
+        assert engine.is_idle
+
+    def test_are_given_back_when_it_got_too_late_while_they_waited(self, transport: InMemory, clock: Clock) -> None:
+        engine = make_engine(transport, concurrency=1)
+        endpoint = make_endpoint()
+        first, second, third = (
+            Job(make_job(endpoint).claim, endpoint, b"{}", clock.now + seconds) for seconds in (10, 10, 20)
+        )
+        for job in (first, second, third):
+            engine.submit(job)
+        clock.now += 10
+        transport.answer()
+        assert [done.job for done in engine.poll(0)] == [first]
+        assert len(transport.sent) == 1
+
+        assert engine.withdraw() == [second]
+        engine.poll(0)
+        assert [request.key for request in transport.sent] == [first.claim, third.claim]
+
+    def test_may_be_of_a_delivery_that_is_under_way_with_an_ended_claim(self, transport: InMemory) -> None:
+        # The machine was asleep for longer than the lease: the delivery was rescued, and claimed once more.
+        engine = make_engine(transport)
+        endpoint = make_endpoint()
+        old = make_job(endpoint)
+        claim = Claim(old.claim.delivery_id, old.claim.event_id, endpoint.id, 2, uuid.uuid4())
+        new = Job(claim, endpoint, b"{}", old.begin_by)
+        engine.submit(old)
+        engine.submit(new)
+        transport.answer(2)
+
+        assert [done.job for done in engine.poll(0)] == [old, new]
+        assert (engine.is_idle, engine.held_by(endpoint.id)) == (True, 0)

@@ -1,0 +1,324 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from dispatch.windows import Windows
+
+SLOW_AFTER = 3.0
+QUICK = 0.1
+
+
+def windows(*, capacity: int = 100, slow_budget: int = 50, largest: int = 64) -> Windows:
+    return Windows(capacity=capacity, slow_budget=slow_budget, largest=largest, slow_after=SLOW_AFTER)
+
+
+def hold(window: Windows, lane: str, count: int) -> None:
+    for _ in range(count):
+        window.hold(lane)
+
+
+def end(window: Windows, lane: str, count: int) -> None:
+    for _ in range(count):
+        window.end(lane, None)
+
+
+def room(window: Windows, lane: str, now: float = 0.0) -> int:
+    return window.rooms([lane], now).get(lane, 0)
+
+
+def prove(window: Windows, lane: str, successes: int = 1) -> None:
+    for _ in range(successes):
+        window.grow(lane, QUICK)
+
+
+def test_a_window_starts_with_eight() -> None:
+    assert windows().rooms(["a", "b"], 0.0) == {"a": 8, "b": 8}
+
+
+def test_a_window_starts_no_larger_than_windows_may_be() -> None:
+    assert room(windows(largest=3), "a") == 3
+
+
+def test_what_is_held_takes_up_room_until_it_ends() -> None:
+    some = windows()
+    hold(some, "a", 6)
+    assert (room(some, "a"), some.held_by("a"), some.held, some.room) == (2, 6, 6, 94)
+
+    end(some, "a", 5)
+    assert (room(some, "a"), some.held_by("a"), some.held, some.room) == (7, 1, 1, 99)
+
+    end(some, "a", 1)
+    assert (room(some, "a"), some.held_by("a"), some.held, some.room) == (8, 0, 0, 100)
+
+
+def test_a_lane_without_room_is_left_out() -> None:
+    some = windows()
+    hold(some, "a", 8)
+
+    assert some.rooms(["a", "b"], 0.0) == {"b": 8}
+
+
+def test_a_window_grows_by_one_with_every_success_to_its_largest() -> None:
+    some = windows()
+    prove(some, "a")
+    assert room(some, "a") == 9
+
+    prove(some, "a", 100)
+    assert room(some, "a") == 64
+
+
+@pytest.mark.parametrize(("times", "left"), [(1, 4), (2, 2), (3, 1), (4, 1), (100, 1)])
+def test_an_overloaded_lane_gets_half_each_time_but_never_nothing(times: int, left: int) -> None:
+    some = windows()
+    for _ in range(times):
+        some.halve("a")
+
+    assert room(some, "a") == left
+
+
+def test_a_window_collapses_to_one_and_grows_from_there() -> None:
+    some = windows()
+    prove(some, "a", 20)
+    some.collapse("a")
+    assert room(some, "a") == 1
+
+    prove(some, "a", 2)
+    assert room(some, "a") == 3
+
+
+def test_a_collapsed_window_has_no_room_while_more_than_one_is_held() -> None:
+    some = windows()
+    hold(some, "a", 8)
+    some.collapse("a")
+    assert some.rooms(["a"], 0.0) == {}
+
+    end(some, "a", 7)
+    assert some.rooms(["a"], 0.0) == {}
+
+    end(some, "a", 1)
+    assert some.rooms(["a"], 0.0) == {"a": 1}
+
+
+def test_capacity_is_given_to_the_first_lanes() -> None:
+    some = windows(capacity=20)
+    for lane in "abc":
+        prove(some, lane)
+
+    assert some.rooms(["c", "a", "b"], 0.0) == {"c": 9, "a": 9, "b": 2}
+
+
+def test_a_lane_is_slow_until_its_first_quick_success() -> None:
+    some = windows()
+    assert some.is_slow("a", 0.0)
+
+    prove(some, "a")
+    assert not some.is_slow("a", 0.0)
+
+
+def test_a_success_that_took_long_proves_nothing() -> None:
+    some = windows()
+    some.grow("a", SLOW_AFTER)
+    assert not some.is_slow("a", 0.0)
+
+    some.grow("a", SLOW_AFTER + 0.1)
+    assert some.is_slow("a", 0.0)
+
+
+def test_a_lane_is_slow_after_a_time_out_until_its_next_quick_success() -> None:
+    some = windows()
+    prove(some, "a")
+    some.collapse("a")
+    assert some.is_slow("a", 0.0)
+
+    prove(some, "a")
+    assert not some.is_slow("a", 0.0)
+
+
+def test_overload_does_not_make_a_lane_slow() -> None:
+    some = windows()
+    prove(some, "a")
+    some.halve("a")
+
+    assert not some.is_slow("a", 0.0)
+
+
+def test_a_request_long_under_way_makes_its_lane_slow_until_it_ends() -> None:
+    some = windows()
+    prove(some, "a")
+    hold(some, "a", 2)
+    some.begin("a", "first", 10.0)
+    some.begin("a", "second", 12.0)
+
+    assert not some.is_slow("a", 13.0)
+    assert some.is_slow("a", 13.1)
+    some.end("a", "first")
+    assert not some.is_slow("a", 13.1)
+    assert some.is_slow("a", 15.1)
+    some.end("a", "second")
+    assert not some.is_slow("a", 100.0)
+
+
+def test_the_oldest_start_is_that_of_the_request_longest_under_way() -> None:
+    some = windows()
+    assert some.oldest_start(5.0) == 5.0
+
+    hold(some, "a", 2)
+    hold(some, "b", 1)
+    assert some.oldest_start(5.0) == 5.0
+
+    some.begin("b", "b1", 6.0)
+    some.begin("a", "a1", 7.0)
+    assert some.oldest_start(9.0) == 6.0
+
+    some.end("b", "b1")
+    assert some.oldest_start(9.0) == 7.0
+
+
+def test_unproven_lanes_share_the_slow_budget_and_proven_ones_get_the_rest() -> None:
+    some = windows(capacity=40, slow_budget=20)
+    prove(some, "proven", 12)
+
+    assert some.rooms(["a", "b", "c", "d", "proven"], 0.0) == {"a": 8, "b": 8, "c": 4, "proven": 20}
+
+
+def test_what_hanging_lanes_hold_is_taken_from_the_slow_budget() -> None:
+    some = windows(capacity=100, slow_budget=20)
+    prove(some, "hanging", 8)
+    prove(some, "proven")
+    hold(some, "hanging", 15)
+    for number in range(15):
+        some.begin("hanging", number, 0.0)
+
+    assert some.rooms(["hanging", "new", "proven"], 1.0) == {"hanging": 1, "new": 8, "proven": 9}
+    assert some.rooms(["hanging", "new", "proven"], 4.0) == {"hanging": 1, "new": 4, "proven": 9}
+
+
+def test_lanes_that_turned_slow_with_more_than_the_budget_get_nothing_new() -> None:
+    some = windows(capacity=100, slow_budget=10)
+    prove(some, "hanging", 20)
+    prove(some, "proven")
+    hold(some, "hanging", 20)
+    for number in range(20):
+        some.begin("hanging", number, 0.0)
+
+    assert some.rooms(["hanging", "new", "proven"], 4.0) == {"proven": 9}
+
+
+def test_beyond_ten_thousand_lanes_idle_ones_are_forgotten_and_held_ones_never() -> None:
+    some = windows(capacity=10**6, slow_budget=10**6)
+    hold(some, "held", 3)
+    prove(some, "held")
+    prove(some, "idle", 5)
+    for number in range(10_000):
+        some.is_slow(number, 0.0)
+
+    assert (room(some, "held"), some.held_by("held"), some.is_slow("held", 0.0)) == (6, 3, False)
+    assert room(some, "idle") == 8
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["claim", "collapse", "long success", "end"]))))
+def test_whatever_slow_lanes_do_the_rest_of_the_capacity_is_there_for_the_others(does: list[tuple[str, str]]) -> None:
+    some = windows(capacity=20, slow_budget=8, largest=12)
+    prove(some, "quick", 12)
+    for lane, what in does:
+        if what == "claim":
+            hold(some, lane, room(some, lane))
+        elif what == "collapse":
+            some.collapse(lane)
+        elif what == "long success":
+            some.grow(lane, SLOW_AFTER * 2)
+        elif some.held_by(lane):
+            some.end(lane, None)
+
+        assert room(some, "quick") == 12
+
+
+class AnySequence(RuleBasedStateMachine):
+    """What holds for the claims of a process whatever its lanes do."""
+
+    CAPACITY, SLOW_BUDGET, LARGEST = 24, 10, 16
+    LANES = tuple("abcdef")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.windows = windows(capacity=self.CAPACITY, slow_budget=self.SLOW_BUDGET, largest=self.LARGEST)
+        self.now = 0.0
+        self.keys = 0
+        # Keys of the claims of each lane: those that wait, and those under way.
+        self.waiting: dict[str, list[int]] = {lane: [] for lane in self.LANES}
+        self.under_way: dict[str, list[int]] = {lane: [] for lane in self.LANES}
+
+    def held_by_slow(self) -> int:
+        return sum(self.windows.held_by(lane) for lane in self.LANES if self.windows.is_slow(lane, self.now))
+
+    @rule(lanes=st.permutations(LANES), count=st.integers(1, 6), part=st.floats(0, 1))
+    def claim(self, lanes: list[str], count: int, part: float) -> None:
+        before = self.held_by_slow()
+        rooms = self.windows.rooms(lanes[:count], self.now)
+        for lane, granted in rooms.items():
+            assert 0 < granted <= self.LARGEST
+            for _ in range(round(granted * part)):
+                self.keys += 1
+                self.windows.hold(lane)
+                self.waiting[lane].append(self.keys)
+        assert self.held_by_slow() <= max(before, self.SLOW_BUDGET)
+
+    @rule(lane=st.sampled_from(LANES))
+    @precondition(lambda self: any(self.waiting.values()))
+    def begin(self, lane: str) -> None:
+        while self.waiting[lane]:
+            key = self.waiting[lane].pop(0)
+            self.windows.begin(lane, key, self.now)
+            self.under_way[lane].append(key)
+
+    @rule(lane=st.sampled_from(LANES))
+    def withdraw(self, lane: str) -> None:
+        while self.waiting[lane]:
+            self.windows.end(lane, self.waiting[lane].pop())
+
+    @rule(
+        lane=st.sampled_from(LANES),
+        which=st.integers(0),
+        how=st.sampled_from(["quick", "long", "overloaded", "timeout", "error"]),
+    )
+    @precondition(lambda self: any(self.under_way.values()))
+    def finish(self, lane: str, which: int, how: str) -> None:
+        if not self.under_way[lane]:
+            return
+        key = self.under_way[lane].pop(which % len(self.under_way[lane]))
+        if how == "quick":
+            self.windows.grow(lane, QUICK)
+        elif how == "long":
+            self.windows.grow(lane, SLOW_AFTER * 2)
+        elif how == "overloaded":
+            self.windows.halve(lane)
+        elif how == "timeout":
+            self.windows.collapse(lane)
+        self.windows.end(lane, key)
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, SLOW_AFTER, 10.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def counts_are_right(self) -> None:
+        held = {lane: len(self.waiting[lane]) + len(self.under_way[lane]) for lane in self.LANES}
+        assert {lane: self.windows.held_by(lane) for lane in self.LANES} == held
+        assert self.windows.held == sum(held.values())
+        assert self.windows.room == self.CAPACITY - self.windows.held
+
+    @invariant()
+    def nothing_is_held_beyond_its_bounds(self) -> None:
+        assert self.windows.held <= self.CAPACITY
+        assert all(self.windows.held_by(lane) <= self.LARGEST for lane in self.LANES)
+
+    @invariant()
+    def rooms_never_add_up_to_more_than_there_is(self) -> None:
+        rooms = self.windows.rooms(self.LANES, self.now)
+        assert sum(rooms.values()) <= self.windows.room
+        slow = sum(granted for lane, granted in rooms.items() if self.windows.is_slow(lane, self.now))
+        assert slow <= max(0, self.SLOW_BUDGET - self.held_by_slow())
+
+
+TestAnySequence = AnySequence.TestCase
