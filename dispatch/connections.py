@@ -8,24 +8,21 @@ import io
 import logging
 import socket
 import ssl
-import threading
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoAnswerInTime
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util import Url
 
 from dispatch import addresses
 from dispatch.deadlines import Exchange
+from dispatch.idle_connections import IdleConnections
 
 # A name server that does not answer holds a thread for half a minute: there are enough left for other names.
 _RESOLVERS = 256
-_HOSTS_KEPT = 1000
 # Most systems let a process open 1,024 files.
 _IDLE_CONNECTIONS = 256
 _LINES_LENGTH = 256 * 1024
@@ -45,64 +42,51 @@ class NameNotResolvedInTime(ConnectTimeoutError):
     """The resolver did not answer."""
 
 
-class IdleConnections:
-    """Open connections that no exchange uses: at most `limit`, and the one that is idle longest is closed first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._hosts: OrderedDict[HTTPConnection, Hashable] = OrderedDict()
-        # The connections of each host, the one that is idle longest first.
-        self._connections: defaultdict[Hashable, deque[HTTPConnection]] = defaultdict(deque)
-
-    def keep(self, connection: HTTPConnection, host: Hashable) -> None:
-        """Keep `connection` until somebody takes it or there are too many."""
-        with self._lock:
-            self._hosts[connection] = host
-            self._connections[host].append(connection)
-            excess = self._take_oldest() if len(self._hosts) > self._limit else None
-        if excess is not None:
-            excess.close()
-
-    def take(self, host: Hashable) -> HTTPConnection | None:
-        """Take the connection to `host` that was used last, if there is one."""
-        with self._lock:
-            if host not in self._connections:
-                return None
-            connection = self._connections[host].pop()
-            self._forget(connection, host)
-            return connection
-
-    def close(self) -> None:
-        """Close all."""
-        with self._lock:
-            while self._hosts:
-                self._take_oldest().close()
-
-    def _take_oldest(self) -> HTTPConnection:
-        connection, host = next(iter(self._hosts.items()))
-        self._connections[host].popleft()
-        self._forget(connection, host)
-        return connection
-
-    def _forget(self, connection: HTTPConnection, host: Hashable) -> None:
-        del self._hosts[connection]
-        if not self._connections[host]:
-            del self._connections[host]
-
-
 class Connector:
-    """Opens sockets within `timeout` seconds, to public addresses and those in `allowed_networks` only."""
+    """Connects within `timeout` seconds, to public addresses and those in `allowed_networks` only.
 
-    def __init__(self, *, timeout: float, allowed_networks: tuple[addresses.Network, ...]) -> None:
+    Connections that are given back are used again, and share the one TLS context.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, *, timeout: float, allowed_networks: tuple[addresses.Network, ...]) -> None:
+        self._tls = tls
         self._timeout = timeout
         self._allowed_networks = allowed_networks
         # The resolver of the C library obeys no time-out: it is asked in threads that can be left behind.
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver")
-        self.idle = IdleConnections(_IDLE_CONNECTIONS)
+        self._idle = IdleConnections(_IDLE_CONNECTIONS)
 
-    def connect(self, connection: HTTPConnection, exchange: Exchange) -> socket.socket:
-        """Connect to the host of `connection`.
+    def connection(self, url: Url, exchange: Exchange) -> HTTPConnection:
+        """Return a connection to the host of `url`, for `exchange`. Raises what `open` does, and `ssl.SSLError`."""
+        place = url.scheme, url.host, url.port
+        connection = self._idle.take(place)
+        if isinstance(connection, _Connection) and connection.is_connected and connection.sock is not None:
+            exchange.use(connection.sock)
+            exchange.remote_address = connection.remote_address
+            connection.sock.settimeout(exchange.remaining)
+            connection.exchange = exchange
+            return connection
+        if connection is not None:
+            connection.close()
+        connection = self._new_connection(url)
+        connection.connector, connection.exchange = self, exchange
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        if connection.sock is not None:
+            connection.sock.settimeout(exchange.remaining)
+        return connection
+
+    def give_back(self, connection: HTTPConnection, url: Url, exchange: Exchange) -> None:
+        """Keep `connection` for the next exchange with the same host."""
+        # Somebody else may use it from now on: this exchange must not shut it any more.
+        exchange.finish()
+        self._idle.keep(connection, (url.scheme, url.host, url.port))
+
+    def open(self, connection: HTTPConnection, exchange: Exchange) -> socket.socket:
+        """Open a socket to the host of `connection`.
 
         Raises `AddressRefused` if any address of the host is refused, otherwise what urllib3's own would.
         """
@@ -124,10 +108,16 @@ class Connector:
             raise ConnectTimeoutError(connection, "timed out") from failure
         raise NewConnectionError(connection, failure.strerror or str(failure)) from failure
 
+    def _new_connection(self, url: Url) -> "_Connection":
+        host = (url.host or "").strip("[]")
+        if url.scheme == "https":
+            return _TLSConnection(host, url.port, ssl_context=self._tls)
+        return _Connection(host, url.port)
+
     def close(self) -> None:
         """Let the resolving threads go, and close the connections that are idle."""
         self._resolvers.shutdown(wait=False, cancel_futures=True)
-        self.idle.close()
+        self._idle.close()
 
     def _open(self, info: AddressInfo, exchange: Exchange) -> socket.socket:
         family, kind, protocol, _, address = info
@@ -154,16 +144,6 @@ class Connector:
         except (socket.gaierror, UnicodeError) as error:
             wrong = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, str(error))
             raise NameResolutionError(connection.host, connection, wrong) from error
-
-
-class _Thread(threading.local):
-    """Whose exchange the calling thread is busy with: urllib3 hands nothing of ours down to a connection."""
-
-    connector: Connector
-    exchange: Exchange
-
-
-this_thread = _Thread()
 
 
 class _Lines(io.BufferedReader):
@@ -200,56 +180,25 @@ class _Response(HTTPResponse):
                 self.headers = None  # type: ignore[assignment] # so that it begins once more
                 super().begin()
         self._lines.in_head = False
+        if len(set(self.headers.get_all("content-length", ()))) > 1:
+            raise HTTPException("there are two lengths")
         # After a change of protocols (101), which nobody asked for, there is no next answer.
         self.will_close = self.will_close or self.status < 200
 
 
-class _GuardedConnection(HTTPConnection):
+class _Connection(HTTPConnection):
+    """A connection whose socket a `Connector` opens for the exchange that it serves."""
+
     response_class = _Response
+    connector: Connector
+    exchange: Exchange
+    remote_address = ""
 
     def _new_conn(self) -> socket.socket:
-        return this_thread.connector.connect(self, this_thread.exchange)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            this_thread.exchange.use(self.sock)
-            this_thread.exchange.remote_address = self.sock.getpeername()[0]
-        super().request(*args, **kwargs)
+        opened = self.connector.open(self, self.exchange)
+        self.remote_address = self.exchange.remote_address
+        return opened
 
 
-class _GuardedHTTPSConnection(_GuardedConnection, HTTPSConnection):
+class _TLSConnection(_Connection, HTTPSConnection):
     pass
-
-
-class _Pool(HTTPConnectionPool):
-    """A pool without connections of its own: those that are idle are kept for all hosts together."""
-
-    ConnectionCls = _GuardedConnection
-
-    @property
-    def _place(self) -> Hashable:
-        return self.scheme, self.host, self.port
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        connection = this_thread.connector.idle.take(self._place)
-        if connection is not None and not connection.is_connected:
-            connection.close()
-            connection = None
-        return connection or self._new_conn()
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None and conn.sock is not None:
-            # Somebody else may use it from now on: this exchange must not shut it any more.
-            this_thread.exchange.finish()
-            this_thread.connector.idle.keep(conn, self._place)
-
-
-class _HTTPSPool(_Pool, HTTPSConnectionPool):
-    ConnectionCls = _GuardedHTTPSConnection
-
-
-def pool_manager(tls: ssl.SSLContext) -> PoolManager:
-    """Make a manager of pools of guarded connections, which share the one TLS context."""
-    manager = PoolManager(num_pools=_HOSTS_KEPT, maxsize=1, ssl_context=tls)
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _HTTPSPool}
-    return manager

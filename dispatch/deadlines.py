@@ -23,7 +23,7 @@ class Exchange:
         self.remote_address = ""
         self._lock = threading.Lock()
         self._finished = False
-        self._socket: socket.socket | None = None
+        self._descriptor: int | None = None
 
     @property
     def remaining(self) -> float:
@@ -35,21 +35,21 @@ class Exchange:
 
         Keeps a duplicate, which stays valid when TLS takes over the original or the original is closed.
         """
-        duplicate = socket.socket(fileno=os.dup(connected.fileno()))
+        duplicate = os.dup(connected.fileno())
         with self._lock:
-            previous, self._socket = self._socket, duplicate
+            previous, self._descriptor = self._descriptor, duplicate
             if self.expired:
                 self._shut()
         if previous is not None:
-            previous.close()
+            os.close(previous)
 
     def finish(self) -> None:
         """Let go of the socket. The exchange can no longer expire."""
         with self._lock:
             self._finished = True
-            previous, self._socket = self._socket, None
+            previous, self._descriptor = self._descriptor, None
         if previous is not None:
-            previous.close()
+            os.close(previous)
 
     def expire(self) -> None:
         """Shut the socket, which ends the reading and writing of whoever uses it, unless the exchange is finished."""
@@ -59,9 +59,11 @@ class Exchange:
                 self._shut()
 
     def _shut(self) -> None:
-        if self._socket is not None:
+        if self._descriptor is not None:
+            duplicate = socket.socket(fileno=self._descriptor)
             with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                duplicate.shutdown(socket.SHUT_RDWR)
+            duplicate.detach()
 
 
 class Watchdog:

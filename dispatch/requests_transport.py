@@ -4,6 +4,7 @@ Threads send with a lean `HTTPAdapter`: guarded connections, one shared TLS cont
 environment (no proxies, no netrc), no redirects, a capped response and a hard deadline.
 """
 
+import http.client
 import queue
 import ssl
 import threading
@@ -12,28 +13,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+from http.client import HTTPMessage, IncompleteRead
 from itertools import islice
 from typing import Any
 
 import certifi
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPConnectionPool
-from urllib3.exceptions import (
-    HTTPError,
-    LocationValueError,
-    NameResolutionError,
-    NewConnectionError,
-    SSLError,
-)
-from urllib3.exceptions import TimeoutError as HTTPTimeout
-from urllib3.util import Timeout, Url, parse_url
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import LocationValueError
+from urllib3.util import Url, parse_url
 
 from dispatch import addresses
-from dispatch.connections import AddressRefused, Connector, NameNotResolvedInTime, pool_manager, this_thread
+from dispatch.connections import Connector
 from dispatch.deadlines import Exchange, Watchdog
+from dispatch.failures import explain
 from dispatch.states import Outcome
 from dispatch.transport import Request, Result
 
@@ -70,8 +64,10 @@ class RequestsTransport:
     def __init__(self, limits: Limits, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits
         self._watchdog = Watchdog()
-        self._connector = Connector(timeout=limits.connect_timeout, allowed_networks=limits.allowed_networks)
-        self._adapter = _LeanAdapter(tls or _tls_context())
+        self._connector = Connector(
+            tls or _tls_context(), timeout=limits.connect_timeout, allowed_networks=limits.allowed_networks
+        )
+        self._adapter = _LeanAdapter(self._connector)
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._threads = [
@@ -106,7 +102,6 @@ class RequestsTransport:
         self._adapter.close()
 
     def _work(self) -> None:
-        this_thread.connector = self._connector
         while (request := self._requests.get()) is not None:
             self._results.put(self._send(request))
 
@@ -114,11 +109,10 @@ class RequestsTransport:
         started_at, started = datetime.now(UTC), time.monotonic()
         answer, failure, error = _Answer(), None, ""
         with self._watchdog.limit(self._limits.deadline) as exchange:
-            this_thread.exchange = exchange
             try:
                 self._converse(request, exchange, answer)
             except Exception as problem:  # noqa: BLE001 - whatever happens, a request has a result
-                failure, error = _explain(problem, has_answered=answer.status_code is not None)
+                failure, error = explain(problem, has_answered=answer.status_code is not None)
         # A socket that was shut under an answer without a length looks like its regular end.
         if exchange.expired or (failure is not None and not exchange.remaining):
             failure, error = Outcome.TIMEOUT, f"There was no complete answer within {self._limits.deadline:g} seconds."
@@ -135,61 +129,79 @@ class RequestsTransport:
         )
 
     def _converse(self, request: Request, exchange: Exchange, answer: _Answer) -> None:
-        timeout = Timeout(connect=self._limits.connect_timeout, read=exchange.remaining)
-        response = self._adapter.send(_prepared(request), stream=True, timeout=timeout)  # type: ignore[arg-type]
-        answer.status_code = response.status_code
-        answer.headers = _kept_headers(response.headers)
-        complete = False
+        prepared = _Prepared(request, exchange)
+        raw: Any = self._adapter.send(prepared).raw
+        answer.status_code = raw.status
+        answer.headers = _kept_headers(raw.headers)
+        # Reading on to one byte more than is kept tells a body that ends at the limit from one that goes on.
+        wanted = self._limits.response_limit + 1
+        is_complete = False
         try:
-            # Reading on to one byte more than is kept tells a body that ends at the limit from one that goes on.
-            wanted = self._limits.response_limit + 1
-            while wanted and (part := response.raw.read(wanted, decode_content=False)):
+            while wanted and (part := raw.read(wanted)):
                 answer.body += part
                 wanted -= len(part)
+            if wanted and raw.length:
+                raise IncompleteRead(answer.body, raw.length)
             answer.body = answer.body[: self._limits.response_limit]
-            complete = wanted > 0
+            is_complete = wanted > 0
         finally:
-            if complete:
-                response.raw.release_conn()
-            else:
-                response.raw.close()
+            self._adapter.finish(prepared, raw, can_be_used_again=is_complete and not raw.will_close)
+
+
+class _Prepared(requests.PreparedRequest):
+    """A request that is ready as it stands, the exchange that it is sent in, and its connection once there is one."""
+
+    connection: HTTPConnection
+
+    def __init__(self, request: Request, exchange: Exchange) -> None:
+        self.method = "POST"
+        self.target = _parsed(request.url)
+        self.headers: Any = {**request.headers, "Content-Length": str(len(request.body))}
+        self.body = request.body
+        self.exchange = exchange
 
 
 class _LeanAdapter(HTTPAdapter):
-    """requests' adapter without what a known URL and a shared TLS context make unnecessary."""
+    """requests' adapter without its pools: guarded connections, nothing from the environment, no redirects.
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._tls = tls
+    The `raw` of what it gives back is the response of http.client, which is to be read, and then finished.
+    """
+
+    def __init__(self, connector: Connector) -> None:
         super().__init__()
+        self._connector = connector
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
-        self.poolmanager = pool_manager(self._tls)
-
-    def get_connection_with_tls_context(
-        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> HTTPConnectionPool:
-        url = _parsed(str(request.url))
-        pool: HTTPConnectionPool = self.poolmanager.connection_from_host(url.host, url.port, url.scheme)
-        return pool
-
-    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        return _parsed(str(request.url)).request_uri
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Do nothing: the shared TLS context verifies, and setting files here would load them again each time."""
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Make a response without cookies, which nobody wants: long ones keep their parser busy for many seconds."""
+    def send(self, request: _Prepared, *_: Any, **__: Any) -> requests.Response:  # type: ignore[override]
+        connection = request.connection = self._connector.connection(request.target, request.exchange)
+        try:
+            # Not urllib3's own methods, whose checks and wrappers cost more than the rest of a request.
+            http.client.HTTPConnection.request(
+                connection, "POST", request.target.request_uri, request.body, request.headers
+            )
+            raw: Any = http.client.HTTPConnection.getresponse(connection)
+        except BaseException:
+            connection.close()
+            raise
         response = requests.Response()
-        response.status_code = resp.status
-        response.headers = CaseInsensitiveDict(resp.headers)
-        response.raw = resp
+        response.status_code = raw.status
+        response.raw = raw
         return response
+
+    def finish(self, request: _Prepared, raw: http.client.HTTPResponse, *, can_be_used_again: bool) -> None:
+        """Keep the connection for the next request, or close it."""
+        if can_be_used_again:
+            self._connector.give_back(request.connection, request.target, request.exchange)
+        else:
+            raw.close()
+            request.connection.close()
 
 
 @lru_cache(maxsize=10_000)
 def _parsed(url: str) -> Url:
-    return parse_url(url)
+    parsed = parse_url(url)
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise LocationValueError("not an http or https URL")
+    return parsed
 
 
 def _tls_context() -> ssl.SSLContext:
@@ -198,65 +210,10 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
-def _prepared(request: Request) -> requests.PreparedRequest:
-    prepared = requests.PreparedRequest()
-    prepared.method = "POST"
-    prepared.url = request.url
-    prepared.headers = CaseInsensitiveDict(request.headers)
-    prepared.headers["Content-Length"] = str(len(request.body))
-    prepared.body = request.body
-    return prepared
-
-
-def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    kept = islice(headers.items(), _HEADERS_KEPT)
-    return {name[:_HEADER_LENGTH_KEPT].lower(): value[:_HEADER_LENGTH_KEPT] for name, value in kept}
-
-
-def _explain(problem: BaseException, *, has_answered: bool) -> tuple[Outcome, str]:
-    """Say what kept an answer from coming: its class, and a sentence without the URL."""
-    causes = list(_causes(problem))
-
-    def find(*kinds: type[BaseException]) -> BaseException | None:
-        return next((cause for cause in causes if isinstance(cause, kinds)), None)
-
-    if refused := find(AddressRefused):
-        return Outcome.ADDRESS_REFUSED, f"The address was refused: {refused}. See WEBHOOKS_ALLOWED_NETWORKS."
-    if find(NameNotResolvedInTime):
-        return Outcome.TIMEOUT, "The host name was not resolved in time."
-    if find(NameResolutionError):
-        return Outcome.DNS_ERROR, "The host name could not be resolved."
-    if tls := find(ssl.SSLError) or find(SSLError):
-        return Outcome.TLS_ERROR, f"TLS failed: {_reason_of_tls(tls)}."
-    if find(TimeoutError, HTTPTimeout) and not find(NewConnectionError):
-        return Outcome.TIMEOUT, "The connection timed out."
-    if find(IncompleteRead):
-        return Outcome.PROTOCOL_ERROR, "The answer ended before it was complete."
-    if find(HTTPException) and not find(RemoteDisconnected, ConnectionError):
-        return Outcome.PROTOCOL_ERROR, "The answer was not valid HTTP."
-    if find(OSError):
-        reasons = (cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror)
-        return Outcome.CONNECTION_ERROR, f"The connection failed: {next(reasons, 'closed by the receiver')}."
-    if has_answered or (find(HTTPError) and not find(LocationValueError)):
-        return Outcome.PROTOCOL_ERROR, "The answer was not valid HTTP."
-    return Outcome.CANNOT_BUILD, f"The request could not be sent ({type(problem).__name__})."
-
-
-def _causes(problem: BaseException | None) -> Any:
-    """Walk from what requests raised to what happened first."""
-    seen: list[BaseException] = []
-    todo = [problem]
-    while todo:
-        current = todo.pop(0)
-        if not isinstance(current, BaseException) or any(current is other for other in seen):
-            continue
-        seen.append(current)
-        # requests wraps whatever happened in errors of its own, all of which are `OSError`s.
-        if not isinstance(current, requests.RequestException):
-            yield current
-        todo += [*current.args, getattr(current, "reason", None), current.__cause__, current.__context__]
-
-
-def _reason_of_tls(problem: BaseException) -> str:
-    message = getattr(problem, "verify_message", "") or getattr(problem, "reason", "")
-    return message.replace("_", " ").lower().rstrip(".") if isinstance(message, str) and message else "no handshake"
+def _kept_headers(headers: HTTPMessage) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    for name, value in islice(headers.items(), _HEADERS_KEPT):
+        key = name[:_HEADER_LENGTH_KEPT].lower()
+        # A header that is repeated is a list (RFC 9110, section 5.3).
+        kept[key] = (f"{kept[key]}, {value}" if key in kept else value)[:_HEADER_LENGTH_KEPT]
+    return kept
