@@ -56,7 +56,10 @@ class WebhookSettings:
         "Cloud metadata addresses stay refused.",
     )
     concurrency: int = _setting(64, "Requests that one worker process has under way at a time.")
-    lane_window_max: int = _setting(64, "Requests that one endpoint may have under way in a process at a time.")
+    lane_window_max: int = _setting(
+        64,
+        "Requests that one endpoint may have under way in a process at a time, at most half of `WEBHOOKS_CONCURRENCY`.",
+    )
     lane_lease: float = _setting(
         10, "Seconds after which the endpoints that a killed process was serving are served by others."
     )
