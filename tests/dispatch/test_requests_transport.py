@@ -30,6 +30,7 @@ TIMED_OUT = (Outcome.TIMEOUT, f"There was no complete answer within {DEADLINE:g}
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 HEAD = b"HTTP/1.1 200 OK\r\n"
 OK = HEAD + b"Content-Length: 2\r\n\r\nok"
+CLOSING = HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok"
 SECRETS = ("path-of-theirs", "token=s3cr3t")
 
 
@@ -1012,8 +1013,9 @@ class TestManyRequests:
         def behave(conversation: Conversation) -> None:
             conversation.read_request()
             begun.release()
-            go_on.acquire()
-            conversation.send(OK)
+            # With an end, as a test that fails must not hang; and closing, so that no connection is used again.
+            go_on.acquire(timeout=LONG)
+            conversation.send(CLOSING)
 
         begun, go_on = threading.Semaphore(0), threading.Semaphore(0)
         with receiving_raw(behave) as receiver, transporting(concurrency=3) as transport:
