@@ -1,8 +1,9 @@
 """How many requests an endpoint may have under way in this process. Pure: time is passed in.
 
-A window starts small, grows with every success and shrinks to one after a time-out, so a receiver gets as
-much at a time as it has shown to cope with. Endpoints that have not shown it, or not lately, or that are slow
-to answer, together hold half of the process at most: whatever they do, the other half stays with the rest.
+A receiver gets as much at a time as it has shown to cope with: one request until it has answered, then a
+window that starts small, grows with every success and shrinks to one after a time-out. Endpoints that have
+not shown it, or not lately, or that are slow to answer, together hold half of the process at most: whatever
+they do, the other half stays with the rest.
 """
 
 from collections import OrderedDict
@@ -19,6 +20,7 @@ _REMEMBERED = 10_000
 @dataclass(slots=True)
 class _Window:
     size: int = _START
+    has_answered: bool = False
     proven: bool = False
     held: int = 0
     # Keys of the requests under way and when they began, the oldest first.
@@ -58,7 +60,8 @@ class Windows:
         rooms = {}
         for lane in lanes:
             window = self._window(lane)
-            room = min(window.size - window.held, left)
+            size = window.size if window.has_answered else 1
+            room = min(size - window.held, left)
             if self._is_slow(window, now):
                 room = min(room, slow_left)
                 slow_left -= max(0, room)
@@ -91,18 +94,21 @@ class Windows:
         """Give `lane` one more request at a time, after a success. It is proven if that `took` few enough seconds."""
         window = self._window(lane)
         window.size = min(window.size + 1, self._largest)
+        window.has_answered = True
         window.proven = took <= self._slow_after
 
     def halve(self, lane: Hashable) -> None:
         """Give `lane` half as much at a time, after it said that it is overloaded."""
         window = self._window(lane)
         window.size = max(1, window.size // 2)
+        window.has_answered = True
 
     def collapse(self, lane: Hashable) -> None:
         """Give `lane` one request at a time, after a time-out."""
         window = self._window(lane)
         window.size = 1
         window.proven = False
+        window.has_answered = True
 
     def held_by(self, lane: Hashable) -> int:
         """Count the claims of `lane`."""

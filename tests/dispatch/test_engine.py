@@ -285,17 +285,17 @@ class TestSlots:
 
 
 class TestWindows:
-    def test_an_endpoint_begins_with_a_small_window_that_grows_with_its_successes(self, transport: InMemory) -> None:
+    def test_an_endpoint_begins_with_one_request_and_its_window_grows_with_successes(self, transport: InMemory) -> None:
         engine = make_engine(transport, concurrency=64)
         endpoint = make_endpoint()
-        assert engine.rooms([endpoint.id]) == {endpoint.id: 8}
+        assert engine.rooms([endpoint.id]) == {endpoint.id: 1}
 
-        submit(engine, endpoint, 8)
-        assert (engine.rooms([endpoint.id]), engine.held_by(endpoint.id)) == ({}, 8)
+        submit(engine, endpoint, 1)
+        assert (engine.rooms([endpoint.id]), engine.held_by(endpoint.id)) == ({}, 1)
 
-        transport.answer(8)
+        transport.answer(1)
         engine.poll(0)
-        assert (engine.rooms([endpoint.id]), engine.held_by(endpoint.id)) == ({endpoint.id: 16}, 0)
+        assert (engine.rooms([endpoint.id]), engine.held_by(endpoint.id)) == ({endpoint.id: 9}, 0)
 
     def test_a_window_grows_no_further_than_the_settings_allow(self, transport: InMemory) -> None:
         engine = make_engine(transport, concurrency=64, largest_window=10)

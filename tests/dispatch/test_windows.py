@@ -32,31 +32,49 @@ def prove(window: Windows, lane: str, successes: int = 1) -> None:
         window.grow(lane, QUICK)
 
 
-def test_a_window_starts_with_eight() -> None:
-    assert windows().rooms(["a", "b"], 0.0) == {"a": 8, "b": 8}
+def test_a_new_lane_gets_one_request_until_it_has_answered() -> None:
+    some = windows()
+    assert some.rooms(["a", "b", "c", "d"], 0.0) == {"a": 1, "b": 1, "c": 1, "d": 1}
+
+    some.grow("a", QUICK)
+    some.halve("b")
+    some.collapse("c")
+    assert some.rooms(["a", "b", "c", "d"], 0.0) == {"a": 9, "b": 4, "c": 1, "d": 1}
+
+
+def test_new_lanes_that_hang_leave_room_for_new_ones_that_answer() -> None:
+    some = windows(capacity=100, slow_budget=10)
+    hanging = [f"hanging {number}" for number in range(6)]
+    for lane in some.rooms(hanging, 0.0):
+        some.hold(lane)
+
+    assert some.rooms([*hanging, "a", "b"], 0.0) == {"a": 1, "b": 1}
 
 
 def test_a_window_starts_no_larger_than_windows_may_be() -> None:
-    assert room(windows(largest=3), "a") == 3
+    some = windows(largest=3)
+    prove(some, "a")
+    assert room(some, "a") == 3
 
 
 def test_what_is_held_takes_up_room_until_it_ends() -> None:
     some = windows()
+    prove(some, "a")
     hold(some, "a", 6)
-    assert (room(some, "a"), some.held_by("a"), some.held, some.room) == (2, 6, 6, 94)
+    assert (room(some, "a"), some.held_by("a"), some.held, some.room) == (3, 6, 6, 94)
 
     end(some, "a", 5)
-    assert (room(some, "a"), some.held_by("a"), some.held, some.room) == (7, 1, 1, 99)
+    assert (room(some, "a"), some.held_by("a"), some.held, some.room) == (8, 1, 1, 99)
 
     end(some, "a", 1)
-    assert (room(some, "a"), some.held_by("a"), some.held, some.room) == (8, 0, 0, 100)
+    assert (room(some, "a"), some.held_by("a"), some.held, some.room) == (9, 0, 0, 100)
 
 
 def test_a_lane_without_room_is_left_out() -> None:
     some = windows()
-    hold(some, "a", 8)
+    hold(some, "a", 1)
 
-    assert some.rooms(["a", "b"], 0.0) == {"b": 8}
+    assert some.rooms(["a", "b"], 0.0) == {"b": 1}
 
 
 def test_a_window_grows_by_one_with_every_success_to_its_largest() -> None:
@@ -176,22 +194,22 @@ def test_the_oldest_start_is_that_of_the_request_longest_under_way() -> None:
 
 
 def test_unproven_lanes_share_the_slow_budget_and_proven_ones_get_the_rest() -> None:
-    some = windows(capacity=40, slow_budget=20)
+    some = windows(capacity=40, slow_budget=3)
     prove(some, "proven", 12)
 
-    assert some.rooms(["a", "b", "c", "d", "proven"], 0.0) == {"a": 8, "b": 8, "c": 4, "proven": 20}
+    assert some.rooms(["a", "b", "c", "d", "proven"], 0.0) == {"a": 1, "b": 1, "c": 1, "proven": 20}
 
 
 def test_what_hanging_lanes_hold_is_taken_from_the_slow_budget() -> None:
-    some = windows(capacity=100, slow_budget=20)
+    some = windows(capacity=100, slow_budget=16)
     prove(some, "hanging", 8)
     prove(some, "proven")
     hold(some, "hanging", 15)
     for number in range(15):
         some.begin("hanging", number, 0.0)
 
-    assert some.rooms(["hanging", "new", "proven"], 1.0) == {"hanging": 1, "new": 8, "proven": 9}
-    assert some.rooms(["hanging", "new", "proven"], 4.0) == {"hanging": 1, "new": 4, "proven": 9}
+    assert some.rooms(["hanging", "new", "proven"], 1.0) == {"hanging": 1, "new": 1, "proven": 9}
+    assert some.rooms(["hanging", "new", "proven"], 4.0) == {"hanging": 1, "proven": 9}
 
 
 def test_lanes_that_turned_slow_with_more_than_the_budget_get_nothing_new() -> None:
@@ -214,7 +232,7 @@ def test_beyond_ten_thousand_lanes_idle_ones_are_forgotten_and_held_ones_never()
         some.is_slow(number, 0.0)
 
     assert (room(some, "held"), some.held_by("held"), some.is_slow("held", 0.0)) == (6, 3, False)
-    assert room(some, "idle") == 8
+    assert room(some, "idle") == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["claim", "collapse", "long success", "end"]))))
