@@ -17,7 +17,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 STACK = exec $(RUN) -I -S webhooks_project/tether.py $$PPID 15 $(RUN) -m webhooks_project.stack
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint lock
+.PHONY: help demo up test bench lint lock
 
 help: ## List the targets
 	@echo 'Targets:'
@@ -33,6 +33,9 @@ up: $(VENV)/installed ## Run the dispatcher until Ctrl-C (PORT=8000), with its d
 
 test: $(VENV)/installed-dev ## Run the tests (ARGS='-k words', JOBS=2)
 	@$(RUN) -m pytest --ds=tests.settings -n $(JOBS) --dist loadfile $(ARGS)
+
+bench: $(VENV)/installed ## Measure this machine (SCENARIOS='naive steady', JSON=out.json, ARGS=--quick)
+	@exec $(RUN) -I -S webhooks_project/tether.py $$PPID 15 $(RUN) -m bench $(SCENARIOS) $(if $(JSON),--json '$(JSON)') $(ARGS)
 
 # Neither mypy's plugin nor makemigrations needs a server: the addresses keep them from starting or asking one.
 lint: export SECRET_KEY := only-for-linting
