@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from dispatch.models import Delivery, Event
 
@@ -34,20 +35,24 @@ class Latencies:
 
 
 def of(deliveries: "QuerySet[Delivery]") -> Latencies:
-    """Look at the delivered ones among `deliveries`.
+    """Look at `deliveries`. Those that wait still count with how long they have.
 
     PostgreSQL tells when transactions committed if `track_commit_timestamp` is on. Otherwise the clock of the
     publisher and of the worker must do: `created_at` of the event and `finished_at` of the delivery, which are
     read a moment before each commit.
     """
     delivered = deliveries.filter(status="delivered")
+    now = timezone.now()
+    begun = deliveries.filter(finished_at__isnull=True).values_list("event__created_at", flat=True)
+    waiting = [(now - created).total_seconds() * 1000 for created in begun]
     if _knows_commits():
         ids = [Delivery._meta.pk.get_prep_value(pk) for pk in delivered.values_list("pk", flat=True)]
         with connection.cursor() as cursor:
             cursor.execute(_BY_COMMITS, [ids])
-            return Latencies("commit", [float(row[0]) for row in cursor.fetchall()])
+            return Latencies("commit", [*waiting, *(float(row[0]) for row in cursor.fetchall())])
     times = delivered.values_list("event__created_at", "finished_at")
-    return Latencies("clock", [(finished - created).total_seconds() * 1000 for created, finished in times])
+    done = [(finished - created).total_seconds() * 1000 for created, finished in times]
+    return Latencies("clock", [*waiting, *done])
 
 
 def _knows_commits() -> bool:

@@ -15,7 +15,8 @@ from bench.workers import Workers
 from dispatch.models import Delivery
 
 _POLL_SECONDS = 0.1
-_SETTLE_SECONDS = 10.0
+# Longer than a request may take.
+_SETTLE_SECONDS = 25.0
 # A publisher that cannot keep the pace ends after so many times the time that it should take.
 _LATE = 1.5
 # The part of the wanted pace below which it was not kept.

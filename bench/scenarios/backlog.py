@@ -20,7 +20,7 @@ _UNTIL = 0.99
 
 def run(lab: Lab) -> Iterator[Row]:
     pending = lab.size.pick(50_000, 1_000_000)
-    limit = lab.size.pick(60.0, 120.0, 1_200.0)
+    limit = lab.size.pick(60.0, 90.0, 1_200.0)
     with lab.installation() as installation:
         lab.say(f"backlog: writing {pending:,} pending deliveries")
         world = seeding.endpoints(ENDPOINTS, url=installation.url("'now'"), fan_out=_FAN_OUT)

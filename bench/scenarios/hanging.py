@@ -26,17 +26,18 @@ def run(lab: Lab) -> Iterator[Row]:
 
 
 def _measure(lab: Lab, variant: str, path: str, *, offered: float | None) -> Row:
-    count = lab.size.pick(6_000, 40_000)
+    count = lab.size.pick(6_000, 24_000)
     answered = count if offered is None else count - count // _ONE_IN
     with lab.installation() as installation:
         world = seeding.endpoints(ENDPOINTS, url=installation.url(path), fan_out=_FAN_OUT)
         with workers.of_product(installation) as running:
             lab.say(f"hanging, {variant}: {count:,} deliveries that are due")
             seeding.deliveries(world, count)
-            drained = drain(running, answered, limit=lab.size.pick(20, 40))
+            drained = drain(running, answered, limit=lab.size.pick(20, 30))
             offered = offered or _HALF * drained.per_second
             lab.say(f"hanging, {variant}: {drained.per_second:,.0f}/s healthy; now {offered:,.0f}/s are published")
-            paced = pace(running, world, per_second=offered, seconds=lab.size.pick(5.0, 15.0), judged="/now/")
+            # In the larger size longer than `pump_slice`: what happens between two runs of a pump counts too.
+            paced = pace(running, world, per_second=offered, seconds=lab.size.pick(5.0, 30.0), judged="/now/")
             return row(
                 scenario="hanging",
                 variant=variant,

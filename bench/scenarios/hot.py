@@ -16,5 +16,5 @@ def run(lab: Lab) -> Iterator[Row]:
         with workers.of_product(installation) as running:
             lab.say(f"hot: {count:,} deliveries that are due at one endpoint")
             seeding.deliveries(world, count, endpoint="0")
-            drained = drain(running, count, limit=lab.size.pick(20, 30))
+            drained = drain(running, count, limit=lab.size.pick(15, 20))
         yield row(scenario="hot", variant=f"{count:,} due", **surroundings(), **drained.figures())

@@ -12,7 +12,7 @@ _SLOTS = "256"
 
 def run(lab: Lab) -> Iterator[Row]:
     for variant, path, count in (
-        ("100 ms", "'in/100'", lab.size.pick(6_000, 20_000)),
-        ("1 s", "'in/1000'", lab.size.pick(2_500, 8_000)),
+        ("100 ms", "'in/100'", lab.size.pick(6_000, 15_000)),
+        ("1 s", "'in/1000'", lab.size.pick(2_500, 6_000)),
     ):
         yield measure(lab, "latency", variant, path=path, count=count, WEBHOOKS_CONCURRENCY=_SLOTS)

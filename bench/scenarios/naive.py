@@ -17,14 +17,14 @@ _HALF = 0.5
 def run(lab: Lab) -> Iterator[Row]:
     from bench.naive import tasks
 
-    count = lab.size.pick(1_000, 4_000)
+    count = lab.size.pick(1_000, 2_400)
     with lab.installation() as installation:
         world = seeding.endpoints(ENDPOINTS, url=installation.url("'now'"), fan_out=_FAN_OUT)
         seeding.deliveries(world, count)
         lab.say(f"naive: {count:,} deliveries, a Celery task for each")
         tasks.enqueue_pending()
         with workers.of_naive(installation, processes=_PROCESSES) as running:
-            drained = drain(running, count, limit=lab.size.pick(20, 40), begin=lambda: None)
+            drained = drain(running, count, limit=lab.size.pick(20, 30), begin=lambda: None)
             offered = _HALF * drained.per_second
             lab.say(f"naive: {drained.per_second:,.0f}/s; now {offered:,.0f}/s are published")
             paced = pace(

@@ -16,5 +16,5 @@ def run(lab: Lab) -> Iterator[Row]:
         with workers.of_product(installation) as running:
             lab.say(f"sparse: {count:,} deliveries that are due")
             seeding.deliveries(world, count)
-            drained = drain(running, count, limit=lab.size.pick(20, 45))
+            drained = drain(running, count, limit=lab.size.pick(20, 40))
         yield row(scenario="sparse", variant=f"{count:,} endpoints", **surroundings(), **drained.figures())

@@ -8,4 +8,4 @@ from bench.scenarios.steady import measure
 
 
 def run(lab: Lab) -> Iterator[Row]:
-    yield measure(lab, "sqlite", "fan-out 10", count=lab.size.pick(4_000, 20_000))
+    yield measure(lab, "sqlite", "fan-out 10", count=lab.size.pick(4_000, 12_000))

@@ -37,13 +37,13 @@ def measure(
     **variables: str,
 ) -> Row:
     """Measure the product with receivers behind `path`, which is SQL. `variables` are set for its workers."""
-    count = count or lab.size.pick(6_000, 40_000)
+    count = count or lab.size.pick(6_000, 24_000)
     with lab.installation(hosts=hosts, certificates=certificates) as installation:
         world = seeding.endpoints(ENDPOINTS, url=installation.url(path), fan_out=fan_out)
         with workers.of_product(installation, **variables) as running:
             lab.say(f"{scenario}, {variant}: {count:,} deliveries that are due")
             seeding.deliveries(world, count)
-            drained = drain(running, count, limit=lab.size.pick(15, 25))
+            drained = drain(running, count, limit=lab.size.pick(15, 20))
             offered = _HALF * drained.per_second
             lab.say(f"{scenario}, {variant}: {drained.per_second:,.0f}/s; now {offered:,.0f}/s are published")
             paced = pace(running, world, per_second=offered, seconds=lab.size.pick(3.0, 8.0))

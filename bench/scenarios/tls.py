@@ -14,8 +14,8 @@ _HOSTS = 20
 def run(lab: Lab) -> Iterator[Row]:
     made = certificates.make(lab.directory / "certificates", sink.hosts(_HOSTS))
     for variant, path, count in (
-        ("kept alive", "'now'", lab.size.pick(4_000, 20_000)),
-        ("cold", "'close'", lab.size.pick(3_000, 10_000)),
+        ("kept alive", "'now'", lab.size.pick(4_000, 12_000)),
+        ("cold", "'close'", lab.size.pick(3_000, 6_000)),
     ):
         yield measure(
             lab,
