@@ -4,18 +4,19 @@ urllib3's connection classes with a `_new_conn` of our own: the name is resolved
 address is judged, and what is connected to is a judged address. Host header and TLS server name stay.
 """
 
-import io
 import logging
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoAnswerInTime
-from http.client import HTTPException, HTTPResponse, IncompleteRead
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.util import Url
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
+from urllib3.util import parse_url
 
 from dispatch import addresses
 from dispatch.deadlines import Exchange
@@ -23,10 +24,7 @@ from dispatch.idle_connections import IdleConnections
 
 # A name server that does not answer holds a thread for half a minute: there are enough left for other names.
 _RESOLVERS = 256
-# Most systems let a process open 1,024 files.
-_IDLE_CONNECTIONS = 256
-_LINES_LENGTH = 256 * 1024
-_INTERIM_ANSWERS = 10
+_PORTS = {"http": 80, "https": 443}
 
 # Its warnings contain whole URLs, and receivers can provoke them.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -42,33 +40,62 @@ class NameNotResolvedInTime(ConnectTimeoutError):
     """The resolver did not answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes: a host to connect to, and how the request names it and its path."""
+
+    scheme: str
+    host: str
+    port: int
+    authority: str
+    path: str
+
+
+@lru_cache(maxsize=10_000)
+def target_of(url: str) -> Target:
+    """Read an http or https URL. Raises `urllib3.exceptions.LocationParseError` for any other text."""
+    parsed = parse_url(url)
+    if parsed.scheme not in _PORTS or not parsed.host:
+        raise LocationParseError("not an http or https URL")
+    authority = parsed.host if parsed.port is None else f"{parsed.host}:{parsed.port}"
+    port = parsed.port or _PORTS[parsed.scheme]
+    return Target(parsed.scheme, parsed.host.strip("[]"), port, authority, parsed.request_uri)
+
+
 class Connector:
     """Connects within `timeout` seconds, to public addresses and those in `allowed_networks` only.
 
     Connections that are given back are used again, and share the one TLS context.
     """
 
-    def __init__(self, tls: ssl.SSLContext, *, timeout: float, allowed_networks: tuple[addresses.Network, ...]) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        *,
+        timeout: float,
+        allowed_networks: tuple[addresses.Network, ...],
+        idle: IdleConnections,
+    ) -> None:
         self._tls = tls
         self._timeout = timeout
         self._allowed_networks = allowed_networks
         # The resolver of the C library obeys no time-out: it is asked in threads that can be left behind.
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver")
-        self._idle = IdleConnections(_IDLE_CONNECTIONS)
+        self._idle = idle
 
-    def connection(self, url: Url, exchange: Exchange) -> HTTPConnection:
-        """Return a connection to the host of `url`, for `exchange`. Raises what `open` does, and `ssl.SSLError`."""
-        place = url.scheme, url.host, url.port
-        connection = self._idle.take(place)
-        if isinstance(connection, _Connection) and connection.is_connected and connection.sock is not None:
-            exchange.use(connection.sock)
-            exchange.remote_address = connection.remote_address
-            connection.sock.settimeout(exchange.remaining)
-            connection.exchange = exchange
-            return connection
-        if connection is not None:
-            connection.close()
-        connection = self._new_connection(url)
+    def connection(self, target: Target, exchange: Exchange) -> HTTPConnection:
+        """Return a connection to `target`, for `exchange`, whose socket waits without a time-out of its own.
+
+        Raises what `open` does, and `ssl.SSLError`.
+        """
+        kept = self._idle.take((target.scheme, target.host, target.port))
+        if isinstance(kept, _Connection) and kept.sock is not None and _is_quiet(kept.sock):
+            exchange.borrow(kept.sock)
+            exchange.remote_address = kept.remote_address
+            return kept
+        if kept is not None:
+            kept.close()
+        connection = self._new_connection(target)
         connection.connector, connection.exchange = self, exchange
         try:
             connection.connect()
@@ -76,14 +103,19 @@ class Connector:
             connection.close()
             raise
         if connection.sock is not None:
-            connection.sock.settimeout(exchange.remaining)
+            connection.sock.settimeout(None)
         return connection
 
-    def give_back(self, connection: HTTPConnection, url: Url, exchange: Exchange) -> None:
+    def give_back(self, connection: HTTPConnection, target: Target, exchange: Exchange) -> None:
         """Keep `connection` for the next exchange with the same host."""
         # Somebody else may use it from now on: this exchange must not shut it any more.
         exchange.finish()
-        self._idle.keep(connection, (url.scheme, url.host, url.port))
+        self._idle.keep(connection, (target.scheme, target.host, target.port))
+
+    def discard(self, connection: HTTPConnection, exchange: Exchange) -> None:
+        """Close `connection`."""
+        exchange.finish()
+        connection.close()
 
     def open(self, connection: HTTPConnection, exchange: Exchange) -> socket.socket:
         """Open a socket to the host of `connection`.
@@ -108,16 +140,14 @@ class Connector:
             raise ConnectTimeoutError(connection, "timed out") from failure
         raise NewConnectionError(connection, failure.strerror or str(failure)) from failure
 
-    def _new_connection(self, url: Url) -> "_Connection":
-        host = (url.host or "").strip("[]")
-        if url.scheme == "https":
-            return _TLSConnection(host, url.port, ssl_context=self._tls)
-        return _Connection(host, url.port)
+    def _new_connection(self, target: Target) -> "_Connection":
+        if target.scheme == "https":
+            return _TLSConnection(target.host, target.port, ssl_context=self._tls)
+        return _Connection(target.host, target.port)
 
     def close(self) -> None:
-        """Let the resolving threads go, and close the connections that are idle."""
+        """Let the resolving threads go."""
         self._resolvers.shutdown(wait=False, cancel_futures=True)
-        self._idle.close()
 
     def _open(self, info: AddressInfo, exchange: Exchange) -> socket.socket:
         family, kind, protocol, _, address = info
@@ -133,9 +163,10 @@ class Connector:
         return opened
 
     def _resolve(self, connection: HTTPConnection, exchange: Exchange) -> list[AddressInfo]:
-        answer = self._resolvers.submit(
-            socket.getaddrinfo, connection._dns_host, connection.port, type=socket.SOCK_STREAM
-        )
+        host, port = connection._dns_host, connection.port
+        if _is_address(host):
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answer = self._resolvers.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
             return answer.result(min(self._timeout, exchange.remaining))
         except NoAnswerInTime as error:
@@ -146,50 +177,29 @@ class Connector:
             raise NameResolutionError(connection.host, connection, wrong) from error
 
 
-class _Lines(io.BufferedReader):
-    """A response's file, with an end to its lines: statuses, headers, sizes of chunks, trailers.
-
-    http.client reads as many interim answers and trailers as it is sent, and takes headers that break off
-    for all there are.
-    """
-
-    in_head = True
-    _left = _LINES_LENGTH
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
-        has_broken_off = len(line) != size and not line.endswith(b"\n")
-        if self.in_head and has_broken_off and (line or self._left < _LINES_LENGTH):
-            raise IncompleteRead(line)
-        self._left -= len(line)
-        if self._left < 0:
-            raise HTTPException("there is too much beside the body")
-        return line
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
-class _Response(HTTPResponse):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._lines = self.fp = _Lines(self.fp.detach())
-
-    def begin(self) -> None:
-        super().begin()
-        # http.client passes over 100 only. These are followed by the answer too (RFC 9110, section 15.2).
-        for _ in range(_INTERIM_ANSWERS):
-            if 102 <= self.status < 200:
-                self.headers = None  # type: ignore[assignment] # so that it begins once more
-                super().begin()
-        self._lines.in_head = False
-        if len(set(self.headers.get_all("content-length", ()))) > 1:
-            raise HTTPException("there are two lengths")
-        # After a change of protocols (101), which nobody asked for, there is no next answer.
-        self.will_close = self.will_close or self.status < 200
+def _is_quiet(connected: socket.socket) -> bool:
+    """Say whether nothing was received, neither the end of the connection nor what nobody asked for."""
+    try:
+        # Of the socket itself, also where TLS is spoken over it.
+        socket.socket.recv(connected, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class _Connection(HTTPConnection):
     """A connection whose socket a `Connector` opens for the exchange that it serves."""
 
-    response_class = _Response
     connector: Connector
     exchange: Exchange
     remote_address = ""

@@ -2,16 +2,18 @@
 
 Socket time-outs bound one read or write: a receiver that sends a byte now and then holds a thread for
 good. Here one thread watches all exchanges and shuts the socket of each that is past its deadline,
-which wakes the thread that waits for it.
+which wakes the thread that waits for it. So sockets need no time-outs of their own.
 """
 
 import contextlib
-import math
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+
+# How often the watching thread looks around at least, in seconds, for what is to be done now and then.
+_ROUND = 1.0
 
 
 class Exchange:
@@ -24,32 +26,29 @@ class Exchange:
         self._lock = threading.Lock()
         self._finished = False
         self._descriptor: int | None = None
+        self._is_duplicate = False
 
     @property
     def remaining(self) -> float:
         """Seconds until the deadline, never negative."""
         return max(0.0, self.expires_at - time.monotonic())
 
-    def use(self, connected: socket.socket) -> None:
+    def use(self, connecting: socket.socket) -> None:
         """Name the socket that the exchange depends on from now on.
 
         Keeps a duplicate, which stays valid when TLS takes over the original or the original is closed.
         """
-        duplicate = os.dup(connected.fileno())
-        with self._lock:
-            previous, self._descriptor = self._descriptor, duplicate
-            if self.expired:
-                self._shut()
-        if previous is not None:
-            os.close(previous)
+        self._depend_on(os.dup(connecting.fileno()), is_duplicate=True)
+
+    def borrow(self, connected: socket.socket) -> None:
+        """Name the socket that the exchange depends on from now on, which nobody closes before it is finished."""
+        self._depend_on(connected.fileno(), is_duplicate=False)
 
     def finish(self) -> None:
         """Let go of the socket. The exchange can no longer expire."""
         with self._lock:
             self._finished = True
-            previous, self._descriptor = self._descriptor, None
-        if previous is not None:
-            os.close(previous)
+            self._let_go()
 
     def expire(self) -> None:
         """Shut the socket, which ends the reading and writing of whoever uses it, unless the exchange is finished."""
@@ -58,53 +57,68 @@ class Exchange:
                 self.expired = True
                 self._shut()
 
+    def _depend_on(self, descriptor: int, *, is_duplicate: bool) -> None:
+        with self._lock:
+            self._let_go()
+            self._descriptor, self._is_duplicate = descriptor, is_duplicate
+            if self.expired:
+                self._shut()
+
+    def _let_go(self) -> None:
+        previous, self._descriptor = self._descriptor, None
+        if previous is not None and self._is_duplicate:
+            os.close(previous)
+
     def _shut(self) -> None:
         if self._descriptor is not None:
-            duplicate = socket.socket(fileno=self._descriptor)
+            seen = socket.socket(fileno=self._descriptor)
             with contextlib.suppress(OSError):
-                duplicate.shutdown(socket.SHUT_RDWR)
-            duplicate.detach()
+                seen.shutdown(socket.SHUT_RDWR)
+            seen.detach()
 
 
 class Watchdog:
-    """Expires exchanges that are past their deadline."""
+    """Expires exchanges that last longer than `seconds`, and calls `tidy` about once a second."""
 
-    def __init__(self) -> None:
-        self._active: set[Exchange] = set()
-        self._wakes_at = math.inf
-        self._changed = threading.Condition()
-        self._closed = False
+    def __init__(self, seconds: float, *, tidy: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._tidy = tidy
+        # In the order in which they began, which is that in which they expire. Whoever begins or ends one takes
+        # no lock: one operation on a dict is never cut in two.
+        self._active: dict[Exchange, None] = {}
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
         self._thread.start()
 
-    @contextlib.contextmanager
-    def limit(self, seconds: float) -> Iterator[Exchange]:
-        """Give the block an exchange that expires after `seconds`, unless the block has ended by then."""
-        exchange = Exchange(time.monotonic() + seconds)
-        with self._changed:
-            self._active.add(exchange)
-            if exchange.expires_at < self._wakes_at:
-                self._changed.notify()
-        try:
-            yield exchange
-        finally:
-            with self._changed:
-                self._active.discard(exchange)
-            exchange.finish()
+    def begin(self) -> Exchange:
+        """Begin an exchange, which expires unless it is ended in time."""
+        exchange = Exchange(time.monotonic() + self._seconds)
+        self._active[exchange] = None
+        return exchange
+
+    def end(self, exchange: Exchange) -> None:
+        """Watch an exchange no more."""
+        self._active.pop(exchange, None)
+        exchange.finish()
 
     def close(self) -> None:
         """Stop watching."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._closed.set()
         self._thread.join()
 
     def _run(self) -> None:
-        with self._changed:
-            while not self._closed:
-                now = time.monotonic()
-                for exchange in [exchange for exchange in self._active if exchange.expires_at <= now]:
-                    self._active.discard(exchange)
-                    exchange.expire()
-                self._wakes_at = min((exchange.expires_at for exchange in self._active), default=math.inf)
-                self._changed.wait(None if self._wakes_at == math.inf else self._wakes_at - now)
+        # What begins while this thread waits does not expire before the time that it waits for.
+        round_ends = time.monotonic()
+        while not self._closed.is_set():
+            now = time.monotonic()
+            if now >= round_ends:
+                self._tidy()
+                round_ends = now + _ROUND
+            next_at = min(round_ends, now + self._seconds)
+            for exchange in list(self._active):
+                if exchange.expires_at > now:
+                    next_at = min(next_at, exchange.expires_at)
+                    break
+                self._active.pop(exchange, None)
+                exchange.expire()
+            self._closed.wait(max(0.0, next_at - time.monotonic()))

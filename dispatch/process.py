@@ -35,6 +35,9 @@ def _engine() -> Engine:
             deadline=configured.request_deadline,
             connect_timeout=configured.connect_timeout,
             response_limit=configured.response_limit,
+            idle_connections=configured.idle_connections,
+            idle_seconds=configured.idle_seconds,
+            ca_file=configured.ca_file,
             allowed_networks=configured.allowed_networks,
         )
     )

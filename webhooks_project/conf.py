@@ -5,6 +5,7 @@ import ipaddress
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_type_hints
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -54,6 +55,15 @@ class WebhookSettings:
         (),
         "Networks that deliveries may reach although they are not public, such as `10.1.0.0/16`. "
         "Cloud metadata addresses stay refused.",
+    )
+    ca_file: Path | None = _setting(
+        None, "File with certificates of authorities (PEM) that are trusted beside the well-known ones."
+    )
+    idle_connections: int = _setting(256, "Connections to receivers that one worker process keeps open for later.")
+    idle_seconds: float = _setting(
+        4,
+        "Seconds after which a connection that was not used is closed. "
+        "Most servers wait for 5: whoever closes first loses no request.",
     )
     concurrency: int = _setting(64, "Requests that one worker process has under way at a time.")
     lane_window_max: int = _setting(
@@ -119,10 +129,18 @@ def _list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return lambda text: tuple(read(part.strip()) for part in text.split(",") if part.strip())
 
 
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    return path
+
+
 _READERS: dict[Any, Callable[[str], Any]] = {
     bool: _boolean,
     int: int,
     float: float,
+    Path | None: _file,
     tuple[float, ...]: _list_of(float),
     tuple[Network, ...]: _list_of(ipaddress.ip_network),
 }

@@ -108,6 +108,8 @@ def real_transport() -> Iterator[RequestsTransport]:
             deadline=LONG,
             connect_timeout=LONG,
             response_limit=1000,
+            idle_connections=256,
+            idle_seconds=LONG,
             allowed_networks=(ip_network("127.0.0.0/8"),),
         )
     )

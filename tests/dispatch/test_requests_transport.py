@@ -34,16 +34,22 @@ CLOSING = HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok"
 SECRETS = ("path-of-theirs", "token=s3cr3t")
 
 
-@contextlib.contextmanager
-def transporting(tls: ssl.SSLContext | None = None, **limits: Any) -> Iterator[RequestsTransport]:
+def limits(**changes: Any) -> Limits:
     defaults: dict[str, Any] = {
         "concurrency": 4,
         "deadline": LONG,
         "connect_timeout": LONG,
         "response_limit": 1000,
+        "idle_connections": 256,
+        "idle_seconds": LONG,
         "allowed_networks": LOOPBACK,
     }
-    transport = RequestsTransport(Limits(**{**defaults, **limits}), tls)
+    return Limits(**{**defaults, **changes})
+
+
+@contextlib.contextmanager
+def transporting(tls: ssl.SSLContext | None = None, **changes: Any) -> Iterator[RequestsTransport]:
+    transport = RequestsTransport(limits(**changes), tls)
     try:
         yield transport
     finally:
@@ -1050,9 +1056,7 @@ class TestClosing:
         with receiving_raw(behave) as receiver, receiving_raw(over) as tls_receiver:
             serving = set(threading.enumerate())
             transport = RequestsTransport(
-                Limits(
-                    concurrency=3, deadline=LONG, connect_timeout=LONG, response_limit=1000, allowed_networks=LOOPBACK
-                ),
+                limits(concurrency=3),
                 trusting,
             )
             send(transport, receiver.url)
@@ -1067,9 +1071,7 @@ class TestClosing:
     def test_lets_what_is_submitted_finish(self) -> None:
         with receiving() as receiver:
             transport = RequestsTransport(
-                Limits(
-                    concurrency=2, deadline=LONG, connect_timeout=LONG, response_limit=1000, allowed_networks=LOOPBACK
-                )
+                limits(concurrency=2)
             )
             for number in range(10):
                 transport.submit(Request(number, receiver.url, {}, b""))
