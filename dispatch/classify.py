@@ -1,9 +1,9 @@
 """What a result means for its delivery. Pure."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import NamedTuple
 
 from dispatch.states import Outcome
 from dispatch.transport import Result
@@ -11,8 +11,7 @@ from dispatch.transport import Result
 _OVERLOADED = {429, 502, 503, 504}
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """How an attempt is judged. `retry_after` is in seconds from now."""
 
     outcome: Outcome

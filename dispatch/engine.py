@@ -6,10 +6,10 @@ connections, windows and threads are kept.
 
 import time
 import uuid
-from collections import deque
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from dispatch.classify import Verdict, classify
 from dispatch.endpoint_snapshots import EndpointSnapshot
@@ -17,13 +17,15 @@ from dispatch.outbox import Claim
 from dispatch.signing import NothingToSignWith, signature_headers
 from dispatch.states import Outcome
 from dispatch.transport import Request, Result, Transport
+from dispatch.turns import Turns
 from dispatch.windows import Windows
 from subscriptions import ids
 
-_CLAIMS_PER_SLOT = 2
+_CLAIMS_PER_SLOT = 4
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: after a claim has ended, the same delivery may be claimed once more.
+@dataclass(slots=True, eq=False)
 class Job:
     """A claimed delivery with what its request needs. It must not be begun after `begin_by` (monotonic clock)."""
 
@@ -33,8 +35,7 @@ class Job:
     begin_by: float
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A job whose attempt has ended."""
 
     job: Job
@@ -61,9 +62,13 @@ class Engine:
             largest=min(largest_window, half),
             slow_after=slow_after,
         )
-        self._waiting: deque[Job] = deque()
-        # By claim, not by delivery: after a claim has ended, the same delivery may be claimed once more.
-        self._under_way: dict[Hashable, Job] = {}
+        self._waiting: Turns[Job] = Turns()
+        self._under_way: set[Job] = set()
+        # The same of endpoints from which no quick answer can be expected: they never get more than half of the slots.
+        self._risky_waiting: Turns[Job] = Turns()
+        self._risky_under_way: set[Job] = set()
+        self._risky_at_most = half
+        self._late: list[Job] = []
         self._unsent: list[Result] = []
 
     @property
@@ -77,11 +82,11 @@ class Engine:
         return self._windows.held == 0
 
     @property
-    def oldest_start(self) -> float:
-        """When the request that is longest under way began, on the monotonic clock; now, if there is none."""
-        return self._windows.oldest_start(time.monotonic())
+    def will_soon_be_idle(self) -> bool:
+        """Whether everything that is under way is with endpoints from which a quick answer can be expected."""
+        return not self._windows.is_any_slow(time.monotonic())
 
-    def rooms(self, endpoint_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, int]:
+    def rooms(self, endpoint_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, int]:
         """Say how many more jobs each endpoint may have. Those without room are left out."""
         return self._windows.rooms(endpoint_ids, time.monotonic())
 
@@ -96,7 +101,8 @@ class Engine:
     def submit(self, job: Job) -> None:
         """Send `job` as soon as there is a free slot."""
         self._windows.hold(job.claim.endpoint_id)
-        self._waiting.append(job)
+        lane = job.claim.endpoint_id
+        (self._risky_waiting if self.is_slow(lane) else self._waiting).add(lane, job)
         self._fill_slots()
 
     def poll(self, timeout: float) -> list[Done]:
@@ -110,25 +116,36 @@ class Engine:
     def withdraw(self, *, everything: bool = False) -> list[Job]:
         """Take back the jobs that have not begun and may not begin any more, or all that have not begun."""
         now = time.monotonic()
-        withdrawn = [job for job in self._waiting if everything or job.begin_by <= now]
+        withdrawn, self._late = self._late, []
+        for waiting in (self._waiting, self._risky_waiting):
+            withdrawn += waiting.remove(lambda job: everything or job.begin_by <= now)
         for job in withdrawn:
-            self._waiting.remove(job)
-            self._windows.end(job.claim.endpoint_id, job.claim)
+            self._windows.end(job.claim.endpoint_id, job)
         return withdrawn
 
     def _fill_slots(self) -> None:
         now = time.monotonic()
-        while self._waiting and len(self._under_way) < self._concurrency and self._waiting[0].begin_by > now:
-            self._begin(self._waiting.popleft())
+        while len(self._under_way) < self._concurrency:
+            job = self._risky_waiting.take() if len(self._risky_under_way) < self._risky_at_most else None
+            is_risky = job is not None
+            job = job or self._waiting.take()
+            if job is None:
+                return
+            if job.begin_by <= now:
+                self._late.append(job)
+                continue
+            if is_risky:
+                self._risky_under_way.add(job)
+            self._begin(job, now)
 
-    def _begin(self, job: Job) -> None:
-        self._under_way[job.claim] = job
-        self._windows.begin(job.claim.endpoint_id, job.claim, time.monotonic())
+    def _begin(self, job: Job, now: float) -> None:
+        self._under_way.add(job)
+        self._windows.begin(job.claim.endpoint_id, job, now)
         try:
             request = self._request(job)
         except (NothingToSignWith, ValueError) as problem:
             self._unsent.append(
-                Result(job.claim, datetime.now(UTC), 0.0, failure=Outcome.CANNOT_BUILD, error=f"Not signed: {problem}")
+                Result(job, datetime.now(UTC), 0.0, failure=Outcome.CANNOT_BUILD, error=f"Not signed: {problem}")
             )
         else:
             self._transport.submit(request)
@@ -145,10 +162,12 @@ class Engine:
             "Accept-Encoding": "identity",
             **signed,
         }
-        return Request(job.claim, job.endpoint.url, headers, job.body)
+        return Request(job, job.endpoint.url, headers, job.body)
 
     def _judge(self, result: Result) -> Done:
-        job = self._under_way.pop(result.key)
+        job: Job = result.key
+        self._under_way.remove(job)
+        self._risky_under_way.discard(job)
         lane = job.claim.endpoint_id
         verdict = classify(result, datetime.now(UTC))
         if verdict.outcome is Outcome.SUCCESS:
@@ -157,5 +176,5 @@ class Engine:
             self._windows.collapse(lane)
         elif verdict.slows_endpoint:
             self._windows.halve(lane)
-        self._windows.end(lane, job.claim)
+        self._windows.end(lane, job)
         return Done(job, result, verdict)

@@ -46,7 +46,8 @@ class HeldLanes:
         """Take up to `limit` lanes that wait to be served, and hear which of those held were rung."""
         now = time.monotonic()
         taken = self._scheduled.take(self._owner, limit=max(0, limit), lease=self._lease)
-        self._held |= {lane: _Held(due_at=now) for lane in taken.lanes}
+        # In front: whoever has little gets it before those go on that have much.
+        self._held = {lane: _Held(due_at=now) for lane in taken.lanes} | self._held
         for lane in taken.rung:
             if lane in self._held:
                 self._held[lane].due_at = now

@@ -35,9 +35,7 @@ _LANES_AT_ONCE = 128
 _PATIENCE = 0.02
 _CALL_INTERVAL = 0.5
 _DATABASE_PAUSE = 0.5
-# A run ends when no request has been under way for longer than this, and if there is never such a moment,
-# after this many slices.
-_SHORT = 1.0
+# A run that is never without slow requests ends after this many slices.
 _SLICES_AT_MOST = 10
 # The lease of a claim is relied on for this part of its time.
 _SURE = 0.8
@@ -47,7 +45,7 @@ class _Intake(enum.Enum):
     """Which lanes get new requests."""
 
     ALL = enum.auto()
-    FAST = enum.auto()
+    QUICK = enum.auto()
     NONE = enum.auto()
 
 
@@ -99,11 +97,11 @@ class Pump:
         elapsed, limit = now - self._started_at, self._settings.pump_slice * _SLICES_AT_MOST
         if stopping.is_announced() or elapsed > limit + self._settings.request_deadline:
             self._intake = _Intake.NONE
-        elif elapsed > self._settings.pump_slice and now - self._engine.oldest_start < _SHORT:
+        elif elapsed > self._settings.pump_slice and self._engine.will_soon_be_idle:
             self._intake = _Intake.NONE
             self._held.others_wait = True
         elif elapsed > limit:
-            self._intake = _Intake.FAST
+            self._intake = _Intake.QUICK
 
     def _keep_house(self) -> None:
         def renew_and_sweep() -> None:
@@ -119,8 +117,7 @@ class Pump:
         if self._intake is _Intake.NONE or (is_room_small and now - self._filled_at < _PATIENCE):
             return
         self._filled_at = now
-        if self._intake is _Intake.ALL:
-            self._reach_redis(self._take)
+        self._reach_redis(self._take)
         if not self._held.are_sure:
             return
         due = self._due()
@@ -144,7 +141,7 @@ class Pump:
             self._held.note_claims(lane, counts[lane], next_due_in=delay)
 
     def _take(self) -> None:
-        self._held.take(min(_LANES_AT_ONCE, self._engine.room - len(self._due())))
+        self._held.take(min(_LANES_AT_ONCE, self._engine.room - len(self._held.due())))
 
     def _due(self) -> list[Lane]:
         due = self._held.due()
@@ -178,7 +175,7 @@ class Pump:
             self._snapshots.forget(endpoint_id)
 
     def _release(self) -> None:
-        keep = () if self._intake is _Intake.NONE else self._due()
+        keep = () if self._intake is _Intake.NONE else self._held.due()
         self._held.release(lambda lane: self._engine.held_by(lane) > 0, keep=keep)
 
     def _call_others(self) -> None:

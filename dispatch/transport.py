@@ -1,25 +1,23 @@
 """The seam between the engine and whatever carries requests: values, and what a transport can do."""
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from dispatch.states import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One POST. `key` comes back with its result."""
 
-    key: Hashable
+    key: Any
     url: str
     headers: Mapping[str, str]
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What came of one request.
 
     `failure` says what kept a complete answer from coming, and `error` the same in a sentence without
@@ -27,11 +25,11 @@ class Result:
     `body` is the beginning of the response body.
     """
 
-    key: Hashable
+    key: Any
     started_at: datetime
     duration: float
     status_code: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     body: bytes = b""
     remote_address: str = ""
     failure: Outcome | None = None

@@ -6,15 +6,26 @@ not shown it, or not lately, or that are slow to answer, together hold half of t
 they do, the other half stays with the rest.
 """
 
+import enum
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 Lane = TypeVar("Lane", bound=Hashable)
 
 _START = 8
+# A share is not worth a look into the database if it is smaller than this.
+_SHARE = 4
 _REMEMBERED = 10_000
+
+
+class _Kind(enum.Enum):
+    """What can be expected of a lane."""
+
+    NEW = enum.auto()
+    SLOW = enum.auto()
+    QUICK = enum.auto()
 
 
 @dataclass(slots=True)
@@ -49,26 +60,24 @@ class Windows:
         """How many more claims the process can hold."""
         return max(0, self._capacity - self.held)
 
-    def rooms(self, lanes: Iterable[Lane], now: float) -> Mapping[Lane, int]:
+    def rooms(self, lanes: Collection[Lane], now: float) -> Mapping[Lane, int]:
         """Say how many more claims each of `lanes` may hold. Lanes without room are left out.
 
-        The first lanes come first: pass those that have waited longest in front.
+        The room is shared out evenly; of what is too small to be shared, the first lanes have most. Pass those
+        that have waited longest in front.
         """
-        left = self.room
-        slow = sum(window.held for window in self._busy.values() if self._is_slow(window, now))
-        slow_left = max(0, self._slow_budget - slow)
-        rooms = {}
+        budgets = {_Kind.NEW: self._capacity // 2, _Kind.SLOW: self._slow_budget, _Kind.QUICK: self._capacity}
+        for window in self._busy.values():
+            budgets[self._kind(window, now)] -= window.held
+        wanted = {}
         for lane in lanes:
             window = self._window(lane)
-            size = window.size if window.has_answered else 1
-            room = min(size - window.held, left)
-            if self._is_slow(window, now):
-                room = min(room, slow_left)
-                slow_left -= max(0, room)
+            kind = self._kind(window, now)
+            room = min(window.size if kind is not _Kind.NEW else 1, window.held + budgets[kind]) - window.held
             if room > 0:
-                rooms[lane] = room
-                left -= room
-        return rooms
+                wanted[lane] = room
+                budgets[kind] -= room
+        return _shared_out(wanted, self.room)
 
     def hold(self, lane: Hashable) -> None:
         """Count a claim of `lane`."""
@@ -117,17 +126,17 @@ class Windows:
 
     def is_slow(self, lane: Hashable, now: float) -> bool:
         """Say whether `lane` counts as slow: unproven, or with a request that is long under way."""
-        return self._is_slow(self._window(lane), now)
+        return self._kind(self._window(lane), now) is not _Kind.QUICK
 
-    def oldest_start(self, now: float) -> float:
-        """Say when the request that is longest under way began, or `now` if there is none."""
-        return min((next(iter(window.under_way.values()), now) for window in self._busy.values()), default=now)
+    def is_any_slow(self, now: float) -> bool:
+        """Say whether a lane that holds claims counts as slow."""
+        return any(self._kind(window, now) is not _Kind.QUICK for window in self._busy.values())
 
-    def _is_slow(self, window: _Window, now: float) -> bool:
-        if not window.proven:
-            return True
+    def _kind(self, window: _Window, now: float) -> _Kind:
+        if not window.has_answered:
+            return _Kind.NEW
         oldest = next(iter(window.under_way.values()), now)
-        return now - oldest > self._slow_after
+        return _Kind.QUICK if window.proven and now - oldest <= self._slow_after else _Kind.SLOW
 
     def _window(self, lane: Hashable) -> _Window:
         window = self._windows.get(lane)
@@ -142,3 +151,19 @@ class Windows:
             lane, window = self._windows.popitem(last=False)
             if window.held:
                 self._windows[lane] = window
+
+
+def _shared_out(wanted: Mapping[Lane, int], left: int) -> Mapping[Lane, int]:
+    """Give each lane what it wants or its share, and then what is left to those that want more."""
+    share = max(_SHARE, left // max(1, len(wanted)))
+    shares: dict[Lane, int] = {}
+    for at_most in (share, left):
+        for lane, room in wanted.items():
+            if not left:
+                return shares
+            has = shares.get(lane, 0)
+            more = min(room, at_most, has + left) - has
+            if more > 0:
+                shares[lane] = has + more
+                left -= more
+    return shares

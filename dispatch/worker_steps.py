@@ -5,10 +5,12 @@ from typing import Any
 
 from celery import Celery, bootsteps, signals
 from django.conf import settings
+from django.db.backends.signals import connection_created
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from dispatch import lanes, stopping, wake
+from dispatch.sql import plan_for_a_worker
 from dispatch.sweep import OVERDUE
 
 logger = logging.getLogger(__name__)
@@ -55,7 +57,13 @@ def look(queues: list[str]) -> None:
 def install(app: Celery) -> None:
     """Add the steps to the workers of `app`."""
     app.steps["consumer"].add(LookAfterLanes)
+    signals.worker_init.connect(_prepare, weak=False)
     signals.worker_shutting_down.connect(_announce_stop, weak=False)
+
+
+def _prepare(**_: Any) -> None:
+    # Before the pool is forked, whose processes connect by themselves.
+    connection_created.connect(plan_for_a_worker)
 
 
 def _announce_stop(**_: Any) -> None:

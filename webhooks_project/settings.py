@@ -1,6 +1,7 @@
 """Django, Celery and dispatcher settings. Everything that differs between installations is an environment variable."""
 
 import os
+import sys
 from pathlib import Path
 
 import dj_database_url
@@ -86,8 +87,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A host that swallows packets is an error soon, not a request that hangs for minutes.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    DATABASES["default"]["OPTIONS"] = {
+        # A host that swallows packets is an error soon, not a request that hangs for minutes.
+        "connect_timeout": 5,
+        # psycopg prepares statements that ask for it, and no others however often they come.
+        "prepare_threshold": sys.maxsize,
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-us"

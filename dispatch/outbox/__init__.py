@@ -101,7 +101,7 @@ def unclaim(claims: Sequence[Claim], *, now: datetime) -> None:
             f"""UPDATE dispatch_delivery
                 SET status = 'pending', attempt_count = attempt_count - 1, next_attempt_at = %s,
                     claim_token = NULL, lease_expires_at = NULL, claimed_at = NULL
-                WHERE status = 'sending' AND claim_token = %s AND id IN ({places(ids_of_token)})""",
+                WHERE claim_token = %s AND id IN ({places(ids_of_token)})""",
             [now, token, *ids_of_token],
         )
 

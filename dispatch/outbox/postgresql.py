@@ -56,6 +56,8 @@ _KINDS = [
 ]
 _NAMES = ", ".join(AttemptRow._fields)
 
+# A claim has a token only while its delivery is being sent. To ask for the status as well would have the planner
+# look through the index of all that is being sent.
 _FINISH = f"""
 WITH done AS (
     SELECT * FROM unnest({", ".join(f"%s::{kind}[]" for kind in _KINDS)}) AS done ({_NAMES})
@@ -66,7 +68,7 @@ moved AS (
         last_outcome = done.outcome, last_status_code = done.status_code,
         claim_token = NULL, lease_expires_at = NULL, claimed_at = NULL
     FROM done
-    WHERE delivery.id = done.delivery_id AND delivery.status = 'sending'
+    WHERE delivery.id = done.delivery_id
       AND delivery.claim_token = done.token AND delivery.attempt_count = done.number
     RETURNING delivery.id
 )

@@ -14,8 +14,7 @@ from subscriptions.models import EndpointState
 _ERROR_LENGTH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One delivery that is mine to send, under `token`. `attempt` is 1 for the first."""
 
     delivery_id: uuid.UUID
@@ -23,10 +22,6 @@ class Claim:
     endpoint_id: uuid.UUID
     attempt: int
     token: uuid.UUID
-
-    def __hash__(self) -> int:
-        # One id tells claims apart well enough; hashing all of them took longer than signing.
-        return hash(self.delivery_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +32,7 @@ class Claimed:
     next_due: Mapping[uuid.UUID, datetime | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempted:
+class Attempted(NamedTuple):
     """How the attempt of a claim went, and where its delivery goes: on with `next_attempt_at`, or to its end."""
 
     claim: Claim
