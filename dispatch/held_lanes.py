@@ -55,6 +55,10 @@ class HeldLanes:
         self._scheduled.release(self._owner, {lane: 0.0 for lane in taken.rung if lane not in self._held})
         self.others_wait = taken.waiting > 0
 
+    def leave(self) -> None:
+        """Take no more lanes, and hear whether any wait for others."""
+        self.others_wait = self._scheduled.leave() > 0
+
     def renew(self) -> bool:
         """Keep the lanes for another lease. False if it was not time for that yet."""
         now = time.monotonic()

@@ -23,10 +23,14 @@ _DUE = _PREFIX + "due"  # sorted set: lane -> when it may be served
 _LEASES = _PREFIX + "leases"  # sorted set: lane -> when its lease ends
 _OWNERS = _PREFIX + "owners"  # hash: lane -> who holds it
 _RUNG = _PREFIX + "rung:"  # set for each owner: its lanes that were rung while it held them
+_ATTENDED = "{webhooks}:attended"  # there while a pump looks for lanes by itself, or listens to the bell
+_BELL = "{webhooks}:bell"  # list: one element when something was rung and nobody has heard it
 _CALL = "{webhooks}:call"  # there while a message that calls a pump is on its way
 _SWEPT = "{webhooks}:swept"  # there while the last sweep is recent
 _RECLAIMED_AT_ONCE = 100
 _RUNG_KEPT_MS = 600_000
+# Longer than a pump listens or is busy between two looks. After a pump was killed, publishers rely on it for so long.
+_ATTENDED_MS = 2_000
 
 _NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
 
@@ -43,6 +47,9 @@ for i = 2, #ARGV, 2 do
     redis.call('PEXPIRE', KEYS[3] .. owner, ARGV[1])
   end
 end
+if redis.call('EXISTS', KEYS[4]) == 0 then return 0 end
+if redis.call('LLEN', KEYS[5]) == 0 then redis.call('RPUSH', KEYS[5], 1) end
+return 1
 """
 )
 _TAKE = (
@@ -63,6 +70,7 @@ for _, lane in ipairs(taken) do
 end
 local rung = redis.call('SMEMBERS', KEYS[4] .. owner)
 redis.call('DEL', KEYS[4] .. owner)
+redis.call('SET', KEYS[5], 1, 'PX', ARGV[5])
 return {taken, rung, redis.call('ZCOUNT', KEYS[1], '-inf', now)}
 """
 )
@@ -95,6 +103,7 @@ end
 return lost
 """
 )
+_LEAVE = _NOW + "redis.call('DEL', KEYS[2]) return redis.call('ZCOUNT', KEYS[1], '-inf', now)"
 _COUNT_WAITING = _NOW + "return redis.call('ZCOUNT', KEYS[1], '-inf', now) + redis.call('ZCOUNT', KEYS[2], '-inf', now)"
 
 
@@ -120,22 +129,36 @@ class Lanes:
         self._take = client.register_script(_TAKE)
         self._release = client.register_script(_RELEASE)
         self._renew = client.register_script(_RENEW)
+        self._leave = client.register_script(_LEAVE)
         self._count_waiting = client.register_script(_COUNT_WAITING)
 
-    def ring(self, delays: Mapping[Lane, float]) -> None:
+    def ring(self, delays: Mapping[Lane, float]) -> bool:
         """Make lanes servable after their delays in seconds, unless they are servable earlier.
 
-        A lane that is being served and is rung without delay is told to its owner.
+        A lane that is being served and is rung without delay is told to its owner. Returns whether a pump is
+        there that will see to them; if not, one has to be called.
         """
-        if delays:
-            self._ring(keys=[_DUE, _OWNERS, _RUNG], args=[_RUNG_KEPT_MS, *_flat(delays)])
+        keys = [_DUE, _OWNERS, _RUNG, _ATTENDED, _BELL]
+        return not delays or bool(self._ring(keys=keys, args=[_RUNG_KEPT_MS, *_flat(delays)]))
 
     def take(self, owner: str, *, limit: int, lease: float) -> Taken:
-        """Hold up to `limit` due lanes, the longest due first, for `lease` seconds."""
+        """Hold up to `limit` due lanes, the longest due first, for `lease` seconds.
+
+        Whoever takes is relied upon to take or to listen again soon, or to leave.
+        """
         taken, rung, waiting = self._take(
-            keys=[_DUE, _LEASES, _OWNERS, _RUNG], args=[owner, limit, _ms(lease), _RECLAIMED_AT_ONCE]
+            keys=[_DUE, _LEASES, _OWNERS, _RUNG, _ATTENDED],
+            args=[owner, limit, _ms(lease), _RECLAIMED_AT_ONCE, _ATTENDED_MS],
         )
         return Taken(_lanes(taken), _lanes(rung), int(waiting))
+
+    def listen(self, seconds: float) -> bool:
+        """Wait for up to `seconds`, less than the client's time limit, until a lane is rung. Say whether one was."""
+        return self._client.blpop([_BELL], timeout=seconds) is not None
+
+    def leave(self) -> int:
+        """Rely on me no more. Returns how many lanes wait to be served now: what was rung before I left."""
+        return int(self._leave(keys=[_DUE, _ATTENDED]))
 
     def release(self, owner: str, delays: Mapping[Lane, float | None]) -> None:
         """Give lanes back, to be served again after their delays in seconds, or with None when they are rung."""

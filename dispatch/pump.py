@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _REDIS_TIMEOUT = 2.0
 _LANES_AT_ONCE = 128
 _PATIENCE = 0.02
+_LISTENING = 1.0
 _CALL_INTERVAL = 0.5
 _DATABASE_PAUSE = 0.5
 # A run that is never without slow requests ends after this many slices.
@@ -64,7 +65,7 @@ class Pump:
         )
         self._unsent: list[Claim] = []
         self._is_redis_lost = False
-        self._started_at = self._saved_at = time.monotonic()
+        self._started_at = self._saved_at = self._busy_at = time.monotonic()
         self._filled_at = self._called_at = 0.0
         self._intake = _Intake.ALL
 
@@ -80,15 +81,26 @@ class Pump:
             self._reach_database(self._flush)
             if not len(self._recorder):
                 self._reach_redis(self._release)
-            if self._is_over():
+            if self._has_work():
+                self._busy_at = time.monotonic()
+            elif self._is_over():
                 break
+            else:
+                self._reach_redis(self._listen)
             self._reach_redis(self._call_others)
         self._called_at = 0.0
-        self._reach_redis(self._call_others)
+        self._reach_redis(self._leave)
+
+    def _has_work(self) -> bool:
+        is_busy = not self._engine.is_idle or len(self._recorder) or self._unsent
+        return bool(is_busy or (len(self._held) and self._intake is not _Intake.NONE))
 
     def _is_over(self) -> bool:
-        has_work = not self._engine.is_idle or len(self._recorder) or self._unsent
-        return not has_work and (self._intake is _Intake.NONE or not len(self._held))
+        return self._intake is _Intake.NONE or time.monotonic() - self._busy_at >= self._settings.pump_linger
+
+    def _listen(self) -> None:
+        """Wait for what comes next: to be called by a message takes several times as long."""
+        self._lanes.listen(min(_LISTENING, self._settings.pump_linger))
 
     def _decide_intake(self) -> None:
         if self._intake is _Intake.NONE:
@@ -177,6 +189,10 @@ class Pump:
     def _release(self) -> None:
         keep = () if self._intake is _Intake.NONE else self._held.due()
         self._held.release(lambda lane: self._engine.held_by(lane) > 0, keep=keep)
+
+    def _leave(self) -> None:
+        self._held.leave()
+        self._call_others()
 
     def _call_others(self) -> None:
         now = time.monotonic()

@@ -4,11 +4,15 @@ Safe to run anywhere, any number of times, at the same time.
 """
 
 import logging
+import uuid
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
+from redis import RedisError
 
 from dispatch import fan_out, lanes, outbox, wake
+from dispatch.outbox import PendingLane
 from dispatch.recording import record_lost
 from subscriptions.models import EndpointState
 
@@ -25,17 +29,32 @@ def sweep(scheduled: lanes.Lanes, now: datetime) -> None:
     """
     rescue(now)
     fan_out.finish_all()
+    unreached = None
+    swept = outbox.pending_lanes()
+    while swept:
+        servable = _servable(swept, now)
+        try:
+            scheduled.ring(servable)
+        except RedisError as error:
+            unreached = error
+        swept = outbox.pending_lanes(after=swept[-1].endpoint_id)
+    if unreached:
+        raise unreached
+    scheduled.note_sweep(OVERDUE * settings.WEBHOOKS.sweep_interval)
+    if scheduled.count_waiting():
+        wake.call_pump()
+
+
+def _servable(pending: Iterable[PendingLane], now: datetime) -> dict[uuid.UUID, float]:
+    """Say in how many seconds each lane is to be served. Cancel what disabled endpoints have pending."""
     servable = {}
-    for lane in outbox.pending_lanes():
+    for lane in pending:
         if lane.state is EndpointState.DISABLED:
             cancelled = outbox.cancel_pending(lane.endpoint_id, note="The endpoint is disabled.", now=now)
             logger.info("cancelled %d deliveries of disabled endpoint %s", cancelled, lane.endpoint_id)
-        elif lane.state is EndpointState.ACTIVE:
+        elif lane.state is EndpointState.ACTIVE and lane.next_due is not None:
             servable[lane.endpoint_id] = max(0.0, (lane.next_due - now).total_seconds())
-    scheduled.note_sweep(OVERDUE * settings.WEBHOOKS.sweep_interval)
-    scheduled.ring(servable)
-    if scheduled.count_waiting():
-        wake.call_pump()
+    return servable
 
 
 def sweep_if_overdue(scheduled: lanes.Lanes, now: datetime) -> None:

@@ -41,8 +41,8 @@ def wake(endpoint_ids: Iterable[uuid.UUID]) -> None:
     rung = dict.fromkeys(endpoint_ids, 0.0)
 
     def ring_and_call() -> None:
-        lanes.connect(settings.WEBHOOKS.wake_timeout).ring(rung)
-        call_pump()
+        if not lanes.connect(settings.WEBHOOKS.wake_timeout).ring(rung):
+            call_pump()
 
     if rung:
         _try(ring_and_call)

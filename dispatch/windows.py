@@ -35,7 +35,7 @@ class _Window:
     proven: bool = False
     held: int = 0
     # Keys of the requests under way and when they began, the oldest first.
-    under_way: OrderedDict[Hashable, float] = field(default_factory=OrderedDict)
+    under_way: dict[Hashable, float] = field(default_factory=dict)
 
 
 class Windows:

@@ -17,6 +17,7 @@ _MAY_BE_ZERO = {
     "retry_after_max",
     "response_limit",
     "flush_interval",
+    "pump_linger",
     "wake_pause",
 }
 # Ten years in seconds, more than any setting needs: added to now, much more would not be a date any more.
@@ -77,6 +78,9 @@ class WebhookSettings:
         60, "Seconds after which a delivery that a killed process was sending is sent again by others."
     )
     pump_slice: float = _setting(30, "Seconds that a worker process serves before it makes room for other tasks.")
+    pump_linger: float = _setting(
+        1, "Seconds after its last delivery that a worker process waits for the next before it makes room for other tasks."
+    )
     flush_size: int = _setting(200, "Outcomes that are written to the database in one statement.")
     flush_interval: float = _setting(0.02, "Seconds that an outcome may wait for others to be written with it.")
     sweep_interval: float = _setting(5, "Seconds between two sweeps, which find what a wake-up missed.")

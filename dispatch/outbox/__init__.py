@@ -46,6 +46,8 @@ _UNFINISHED_AT_ONCE = 100
 _DISABLED = "The endpoint was disabled when the event was published."
 _RESCUED_AT_ONCE = 1000
 _CANCELLED_AT_ONCE = 1000
+_LANES_AT_ONCE = 1000
+_FIRST = uuid.UUID(int=0)
 
 
 def insert_events(events: Sequence[NewEvent]) -> Mapping[uuid.UUID, FannedOut]:
@@ -120,30 +122,31 @@ def expired(now: datetime) -> list[tuple[Claim, datetime, str]]:
     ]
 
 
-def pending_lanes() -> list[PendingLane]:
-    """List the endpoints that have pending deliveries, by a loose scan of the index of what is due.
+def pending_lanes(after: uuid.UUID = _FIRST) -> list[PendingLane]:
+    """List up to 1,000 endpoints beyond `after` that have pending deliveries, in the order of their ids.
 
-    Its cost grows with the number of such endpoints, not with the number of deliveries.
+    A loose scan of the index of what is due: its cost grows with the number of such endpoints, not with the
+    number of deliveries. The first that is due is missing where the last pending delivery has just gone away.
     """
     rows = execute(
-        """WITH RECURSIVE lane (endpoint_id) AS (
-               SELECT (SELECT endpoint_id FROM dispatch_delivery WHERE status = 'pending'
-                       ORDER BY endpoint_id LIMIT 1)
+        """WITH RECURSIVE lane (number, endpoint_id) AS (
+               SELECT 0, (SELECT endpoint_id FROM dispatch_delivery WHERE status = 'pending' AND endpoint_id > %s
+                          ORDER BY endpoint_id LIMIT 1)
                UNION ALL
-               SELECT (SELECT delivery.endpoint_id FROM dispatch_delivery delivery
+               SELECT lane.number + 1, (SELECT delivery.endpoint_id FROM dispatch_delivery delivery
                        WHERE delivery.status = 'pending' AND delivery.endpoint_id > lane.endpoint_id
                        ORDER BY delivery.endpoint_id LIMIT 1)
-               FROM lane WHERE lane.endpoint_id IS NOT NULL
+               FROM lane WHERE lane.endpoint_id IS NOT NULL AND lane.number < %s
            )
            SELECT lane.endpoint_id, endpoint.state,
                   (SELECT next_attempt_at FROM dispatch_delivery
                    WHERE endpoint_id = lane.endpoint_id AND status = 'pending'
                    ORDER BY next_attempt_at LIMIT 1)
-           FROM lane JOIN subscriptions_endpoint endpoint ON endpoint.id = lane.endpoint_id""",
-        [],
+           FROM lane JOIN subscriptions_endpoint endpoint ON endpoint.id = lane.endpoint_id
+           ORDER BY lane.number""",
+        [after, _LANES_AT_ONCE - 1],
     )
-    # The last column is empty where the last pending delivery of a lane went away between two rows.
-    return [PendingLane(to_uuid(row[0]), EndpointState(row[1]), to_time(row[2])) for row in rows if row[2] is not None]
+    return [PendingLane(to_uuid(row[0]), EndpointState(row[1]), row[2] and to_time(row[2])) for row in rows]
 
 
 def cancel_pending(endpoint_id: uuid.UUID, *, note: str, now: datetime) -> int:

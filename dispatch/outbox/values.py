@@ -73,13 +73,12 @@ class FannedOut:
     is_complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PendingLane:
+class PendingLane(NamedTuple):
     """An endpoint that has pending deliveries, and when the first of them is due."""
 
     endpoint_id: uuid.UUID
     state: EndpointState
-    next_due: datetime
+    next_due: datetime | None
 
 
 class AttemptRow(NamedTuple):
