@@ -18,6 +18,8 @@ _RENEWALS_PER_LEASE = 5
 class _Held:
     due_at: float | None
     claimed: int = 0
+    turns: int = 0
+    is_backlogged: bool = False
 
 
 class HeldLanes:
@@ -84,8 +86,19 @@ class HeldLanes:
         """Note what was claimed in `lane` and in how many seconds the next is due, if any. Others go first now."""
         held = self._held.pop(lane)
         held.claimed += count
+        held.turns += 1
         held.due_at = None if next_due_in is None else time.monotonic() + next_due_in
+        held.is_backlogged = next_due_in is not None and next_due_in <= 0
         self._held[lane] = held
+
+    def newest(self, rooms: Mapping[Lane, int]) -> Mapping[Lane, int]:
+        """Say how many of the rooms are for what fell due last: half, in lanes where more was due than was claimed.
+
+        So new events don't wait until a backlog has been sent, such as one of replays.
+        """
+        held = ((lane, self._held[lane], room) for lane, room in rooms.items())
+        # Of a room of one, every second.
+        return {lane: (room + each.turns % 2) // 2 for lane, each, room in held if each.is_backlogged}
 
     def note_due(self, lane: Lane, delay: float) -> None:
         """Note that something will be due in `lane` in `delay` seconds, if it is held."""

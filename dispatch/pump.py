@@ -143,7 +143,13 @@ class Pump:
             return
         begin_by = now + _SURE * self._settings.claim_lease - self._settings.request_deadline
         claimed_at = datetime.now(UTC)
-        claimed = outbox.claim(rooms, now=claimed_at, lease=self._settings.claim_lease, worker=self._worker)
+        claimed = outbox.claim(
+            rooms,
+            newest=self._held.newest(rooms),
+            now=claimed_at,
+            lease=self._settings.claim_lease,
+            worker=self._worker,
+        )
         bodies = outbox.payloads({claim.event_id for claim in claimed.claims})
         for claim in claimed.claims:
             self._engine.submit(Job(claim, snapshots[claim.endpoint_id], bodies[claim.event_id], begin_by))

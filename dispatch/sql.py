@@ -10,7 +10,6 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.dateparse import parse_datetime
 
-
 # A worker's few statements are planned once for each connection, which may be when the tables are still empty and
 # a look through all of a table seems best. Compiling plans takes longer than they do.
 _WORKER_SESSION = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off"

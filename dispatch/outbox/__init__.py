@@ -9,11 +9,12 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from django.db import connection
 
 from dispatch.outbox import fan_out_postgresql, fan_out_sqlite, postgresql, sqlite
-from dispatch.outbox.values import Attempted, Claim, Claimed, FannedOut, NewEvent, PendingLane, attempt_row
+from dispatch.outbox.values import Attempted, Claim, Claimed, FannedOut, NewEvent, PendingLane, Share, attempt_row
 from dispatch.sql import execute, places, select_by_ids, to_time, to_uuid
 from subscriptions.models import EndpointState
 
@@ -72,10 +73,21 @@ def unfinished_events() -> list[tuple[uuid.UUID, str]]:
     return [(to_uuid(row[0]), row[1]) for row in rows]
 
 
-def claim(rooms: Mapping[uuid.UUID, int], *, now: datetime, lease: float, worker: str) -> Claimed:
-    """Claim what is due at each endpoint, at most as many as its room, for `lease` seconds."""
+def claim(
+    rooms: Mapping[uuid.UUID, int],
+    *,
+    newest: Mapping[uuid.UUID, int] = MappingProxyType({}),
+    now: datetime,
+    lease: float,
+    worker: str,
+) -> Claimed:
+    """Claim what is due at each endpoint, at most as many as its room, for `lease` seconds.
+
+    That is what has been due for longest, but for as many as `newest` says: those are what fell due last.
+    """
+    shares = [Share(each, room - newest.get(each, 0), newest.get(each, 0)) for each, room in rooms.items()]
     return _CLAIM[connection.vendor](
-        rooms, now=now, expires_at=now + timedelta(seconds=lease), token=uuid.uuid4(), worker=worker
+        shares, now=now, expires_at=now + timedelta(seconds=lease), token=uuid.uuid4(), worker=worker
     )
 
 

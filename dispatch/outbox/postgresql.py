@@ -1,23 +1,33 @@
 """The bulk statements on PostgreSQL: each one prepared statement that takes arrays."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from dispatch.outbox.values import AttemptRow, Claim, Claimed
+from dispatch.outbox.values import AttemptRow, Claim, Claimed, Share
 from dispatch.sql import execute
 
-# The rows of `due` are locked, so nobody else can claim them; what is locked by others is passed over. The
-# last column is read in the snapshot of the claim: whatever is published later rings its lane again.
+# The rows of `due` are locked, so nobody else can claim them; what is locked by others is passed over. Where both
+# ends of a lane meet, a row is found twice. The last column is read in the snapshot of the claim: whatever is
+# published later rings its lane again.
 _CLAIM = """
-WITH lane AS (SELECT * FROM unnest(%s::uuid[], %s::int[]) AS lane (endpoint_id, room)),
+WITH lane AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[]) AS lane (endpoint_id, oldest, newest)),
 due AS MATERIALIZED (
     SELECT due.id, lane.endpoint_id FROM lane CROSS JOIN LATERAL (
-        SELECT id FROM dispatch_delivery
-        WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND next_attempt_at <= %s
-        ORDER BY next_attempt_at LIMIT lane.room
-        FOR UPDATE SKIP LOCKED
+        SELECT * FROM (
+            SELECT id FROM dispatch_delivery
+            WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND next_attempt_at <= %s
+            ORDER BY next_attempt_at LIMIT lane.oldest
+            FOR UPDATE SKIP LOCKED
+        ) AS oldest
+        UNION
+        SELECT * FROM (
+            SELECT id FROM dispatch_delivery
+            WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND next_attempt_at <= %s
+            ORDER BY next_attempt_at DESC LIMIT lane.newest
+            FOR UPDATE SKIP LOCKED
+        ) AS newest
     ) AS due
 ),
 claimed AS (
@@ -81,11 +91,11 @@ RETURNING delivery_id
 """
 
 
-def claim(
-    rooms: Mapping[uuid.UUID, int], *, now: datetime, expires_at: datetime, token: uuid.UUID, worker: str
-) -> Claimed:
-    """Claim what is due at each endpoint, at most as many as its room, until `expires_at`."""
-    rows = execute(_CLAIM, [list(rooms), list(rooms.values()), now, token, now, expires_at, worker])
+def claim(shares: Sequence[Share], *, now: datetime, expires_at: datetime, token: uuid.UUID, worker: str) -> Claimed:
+    """Claim what is due at each endpoint, its share of it, until `expires_at`."""
+    endpoint_ids, oldest, newest = zip(*shares, strict=True)
+    lanes = [list(endpoint_ids), list(oldest), list(newest)]
+    rows = execute(_CLAIM, [*lanes, now, now, token, now, expires_at, worker])
     claims = [Claim(row[0], row[1], row[2], row[3], token) for row in rows if row[0] is not None]
     return Claimed(claims, {row[2]: row[4] for row in rows if row[0] is None})
 

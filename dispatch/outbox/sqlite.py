@@ -1,12 +1,12 @@
 """The bulk statements on SQLite: a short transaction of small ones."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
 
-from dispatch.outbox.values import AttemptRow, Claim, Claimed
+from dispatch.outbox.values import AttemptRow, Claim, Claimed, Share
 from dispatch.sql import execute, sqlite_parameters, to_time, to_uuid
 
 _CLAIM = """
@@ -16,9 +16,10 @@ SET status = 'sending', attempt_count = attempt_count + 1, next_attempt_at = NUL
 WHERE id IN (
     SELECT id FROM dispatch_delivery
     WHERE endpoint_id = %s AND status = 'pending' AND next_attempt_at <= %s
-    ORDER BY next_attempt_at LIMIT %s)
+    ORDER BY next_attempt_at {order} LIMIT %s)
 RETURNING id, event_id, endpoint_id, attempt_count
 """
+_CLAIM_OLDEST, _CLAIM_NEWEST = _CLAIM.format(order="ASC"), _CLAIM.format(order="DESC")
 _NEXT_DUE = """
 SELECT next_attempt_at FROM dispatch_delivery
 WHERE endpoint_id = %s AND status = 'pending' ORDER BY next_attempt_at LIMIT 1
@@ -36,16 +37,15 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
-def claim(
-    rooms: Mapping[uuid.UUID, int], *, now: datetime, expires_at: datetime, token: uuid.UUID, worker: str
-) -> Claimed:
-    """Claim what is due at each endpoint, at most as many as its room, until `expires_at`."""
+def claim(shares: Sequence[Share], *, now: datetime, expires_at: datetime, token: uuid.UUID, worker: str) -> Claimed:
+    """Claim what is due at each endpoint, its share of it, until `expires_at`."""
     claims: list[Claim] = []
     next_due: dict[uuid.UUID, datetime | None] = {}
     with transaction.atomic():
-        for endpoint_id, room in rooms.items():
-            rows = execute(_CLAIM, [token, now, expires_at, worker, endpoint_id, now, room])
-            claims += [Claim(to_uuid(row[0]), to_uuid(row[1]), endpoint_id, row[3], token) for row in rows]
+        for endpoint_id, oldest, newest in shares:
+            for statement, count in ((_CLAIM_OLDEST, oldest), (_CLAIM_NEWEST, newest)):
+                rows = execute(statement, [token, now, expires_at, worker, endpoint_id, now, count]) if count else []
+                claims += [Claim(to_uuid(row[0]), to_uuid(row[1]), endpoint_id, row[3], token) for row in rows]
             left = execute(_NEXT_DUE, [endpoint_id])
             next_due[endpoint_id] = to_time(left[0][0]) if left else None
     return Claimed(claims, next_due)

@@ -14,6 +14,14 @@ from subscriptions.models import EndpointState
 _ERROR_LENGTH = 500
 
 
+class Share(NamedTuple):
+    """How much is claimed at an endpoint of what is due there: of the oldest, and of the newest."""
+
+    endpoint_id: uuid.UUID
+    oldest: int
+    newest: int
+
+
 class Claim(NamedTuple):
     """One delivery that is mine to send, under `token`. `attempt` is 1 for the first."""
 
@@ -26,7 +34,10 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What `claim` took, and for each lane when its next pending delivery is due, if there is one."""
+    """What `claim` took, and for each lane when its next pending delivery is due, if there is one.
+
+    Where more is due already, that is when any of it fell due.
+    """
 
     claims: list[Claim]
     next_due: Mapping[uuid.UUID, datetime | None]

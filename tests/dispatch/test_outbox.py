@@ -95,6 +95,25 @@ def test_the_longest_due_is_claimed_first() -> None:
     assert ids.encode("evt", claimed.event_id) == early.id != late.id
 
 
+def test_some_of_what_is_claimed_may_be_the_newest() -> None:
+    endpoint = EndpointFactory()
+    minutes = {publish(now=NOON + timedelta(minutes=minute))[0].id: minute for minute in range(6)}
+    lane = lane_of(endpoint)
+
+    def claimed(oldest: int, newest: int) -> tuple[set[int], bool]:
+        now, rooms = NOON + timedelta(hours=1), {lane: oldest + newest}
+        found = outbox.claim(rooms, newest={lane: newest}, now=now, lease=1, worker="w")
+        next_due = found.next_due[lane]
+        return {
+            minutes[ids.encode("evt", each.event_id)] for each in found.claims
+        }, next_due is not None and next_due <= now
+
+    assert claimed(0, 1) == ({5}, True)
+    assert claimed(2, 1) == ({0, 1, 4}, True)
+    # Both ends meet: nothing is claimed twice.
+    assert claimed(2, 2) == ({2, 3}, False)
+
+
 def test_what_is_not_due_yet_is_left() -> None:
     endpoint = EndpointFactory()
     publish(now=NOON + timedelta(microseconds=1))

@@ -1070,9 +1070,7 @@ class TestClosing:
 
     def test_lets_what_is_submitted_finish(self) -> None:
         with receiving() as receiver:
-            transport = RequestsTransport(
-                limits(concurrency=2)
-            )
+            transport = RequestsTransport(limits(concurrency=2))
             for number in range(10):
                 transport.submit(Request(number, receiver.url, {}, b""))
             transport.close()
