@@ -25,6 +25,5 @@ def run(lab: Lab) -> Iterator[Row]:
             count=count,
             hosts=_HOSTS,
             certificates=made,
-            # What OpenSSL calls the file of authorities to trust.
-            SSL_CERT_FILE=str(made.authority),
+            WEBHOOKS_CA_FILE=str(made.authority),
         )
