@@ -1,7 +1,6 @@
 """Django, Celery and dispatcher settings. Everything that differs between installations is an environment variable."""
 
 import os
-import sys
 from pathlib import Path
 
 import dj_database_url
@@ -86,12 +85,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
-else:
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "webhooks_project.postgresql"
     DATABASES["default"]["OPTIONS"] = {
         # A host that swallows packets is an error soon, not a request that hangs for minutes.
         "connect_timeout": 5,
-        # psycopg prepares statements that ask for it, and no others however often they come.
-        "prepare_threshold": sys.maxsize,
+        # Django prepares nothing unless it is told to: planning publishing's statement took longer than running it.
+        "prepare_threshold": 2,
         **DATABASES["default"].get("OPTIONS", {}),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,0 +1,1 @@
+"""The database back end of PostgreSQL: Django's, made for many short requests."""
