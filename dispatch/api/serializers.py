@@ -19,7 +19,7 @@ class NewEvent(Input):
 
 
 class NewEvents(Input):
-    events = serializers.ListField(child=serializers.JSONField(), allow_empty=False, max_length=1000)
+    events = serializers.ListField(child=AnyJsonField(), allow_empty=False, max_length=1000)
 
 
 class EventFilters(Input):
