@@ -1,6 +1,8 @@
 import hashlib
 import secrets
+import time
 from datetime import datetime
+from typing import ClassVar
 
 from django.db import models
 
@@ -8,6 +10,8 @@ from subscriptions.fields import PublicIdField
 
 _PREFIX = "whk_"
 _SHOWN_CHARACTERS = 12
+# How long a process goes on to trust a key that it has just found. So long may a key work that was revoked elsewhere.
+_TRUST_SECONDS = 1.0
 
 
 def _hash(key: str) -> str:
@@ -16,14 +20,30 @@ def _hash(key: str) -> str:
 
 
 class ApiKeyManager(models.Manager["ApiKey"]):
+    # By hash, with when the trust in it ends. Only keys that exist come in here.
+    _trusted: ClassVar[dict[str, tuple["ApiKey", float]]] = {}
+
     def generate(self, name: str) -> tuple["ApiKey", str]:
         """Create a key called `name`. Return it with its text, which is not kept and cannot be shown again."""
         text = _PREFIX + secrets.token_urlsafe(32)
         return self.create(name=name, prefix=text[:_SHOWN_CHARACTERS], hash=_hash(text)), text
 
     def find(self, text: str) -> "ApiKey | None":
-        """Find the key with this text, unless it was revoked."""
-        return self.filter(hash=_hash(text), revoked_at__isnull=True).first()
+        """Find the key with this text, unless it was revoked. Asks the database at most once a second for a key."""
+        hashed = _hash(text)
+        trusted, trusted_until = self._trusted.get(hashed, (None, 0.0))
+        if time.monotonic() < trusted_until:
+            return trusted
+        found = self.filter(hash=hashed, revoked_at__isnull=True).first()
+        if found is None:
+            self._trusted.pop(hashed, None)
+        else:
+            self._trusted[hashed] = found, time.monotonic() + _TRUST_SECONDS
+        return found
+
+    def distrust(self) -> None:
+        """Ask the database about every key that comes next."""
+        self._trusted.clear()
 
 
 class ApiKey(models.Model):
@@ -45,6 +65,7 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     def revoke(self, now: datetime) -> None:
-        """Make the key useless from now on."""
+        """Make the key useless: in this process at once, in others a second later."""
         self.revoked_at = now
         self.save(update_fields=["revoked_at"])
+        ApiKey.objects.distrust()

@@ -1,6 +1,8 @@
 import hashlib
+import time
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from subscriptions.models import ApiKey
 from tests.factories import NOON
@@ -30,3 +32,18 @@ def test_a_revoked_key_is_not_found():
     api_key.revoke(NOON)
     assert ApiKey.objects.find(text) is None
     assert ApiKey.objects.get().revoked_at == NOON
+
+
+def test_a_key_that_is_used_again_at_once_is_looked_up_once(django_assert_num_queries: DjangoAssertNumQueries):
+    api_key, text = ApiKey.objects.generate("CI")
+    with django_assert_num_queries(1):
+        assert [ApiKey.objects.find(text) for _ in range(3)] == [api_key] * 3
+
+
+def test_a_key_that_was_revoked_elsewhere_is_not_found_a_second_later(monkeypatch: pytest.MonkeyPatch):
+    _, text = ApiKey.objects.generate("CI")
+    assert ApiKey.objects.find(text) is not None
+    ApiKey.objects.update(revoked_at=NOON)
+    in_a_second = time.monotonic() + 1
+    monkeypatch.setattr("subscriptions.models.api_key.time.monotonic", lambda: in_a_second)
+    assert ApiKey.objects.find(text) is None
