@@ -1,10 +1,14 @@
-"""Waking workers: best effort, and never for long.
+"""Waking workers: best effort, and nobody who publishes waits for it.
 
-Whoever publishes is not made to wait for Redis: every step has a time limit, a Redis that did not answer is
-left alone for some seconds, and what is missed here is found by the sweep.
+Lanes are rung from a thread of its own: at once where it has nothing to do, and otherwise some milliseconds
+later, together with all that were asked for meanwhile. Every step has a time limit, a Redis that did not answer
+is left alone for some seconds, and what is missed here is found by the sweep.
 """
 
+import atexit
 import logging
+import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -28,6 +32,8 @@ DELIVERIES = "deliveries"
 HOUSEKEEPING = "housekeeping"
 # How long a message that calls a pump may be on its way before another one is sent.
 _CALL_SECONDS = 5.0
+# Between two rounds of a process: a publisher in a hurry has many events rung in one.
+_PAUSE_SECONDS = 0.005
 
 
 class _Breaker:
@@ -36,16 +42,71 @@ class _Breaker:
     closed_at = 0.0
 
 
+class _Ringer:
+    """Rings lanes in a thread, which it starts when there is something to ring.
+
+    Nothing is lost between two rounds: what is asked for while a round is under way is taken by the next one.
+    """
+
+    def __init__(self) -> None:
+        self._wanted: set[uuid.UUID] = set()
+        self._is_wanted = threading.Event()
+        self._lock = threading.Lock()
+        self._round = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ask(self, endpoint_ids: Iterable[uuid.UUID]) -> None:
+        """Have these lanes rung soon."""
+        with self._lock:
+            self._wanted.update(endpoint_ids)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
+                self._thread.start()
+        self._is_wanted.set()
+
+    def ring(self) -> None:
+        """Ring what was asked for, after the round that is under way."""
+        with self._round:
+            with self._lock:
+                wanted, self._wanted = self._wanted, set()
+            if wanted:
+                _try(lambda: _ring_and_call(wanted))
+
+    def _run(self) -> None:
+        while True:
+            self._is_wanted.wait()
+            self._is_wanted.clear()
+            self.ring()
+            time.sleep(_PAUSE_SECONDS)
+
+
+_ringer = _Ringer()
+
+
+def _renew() -> None:
+    # A forked process has no thread of its parent, and the parent rings what it was asked for.
+    global _ringer
+    _ringer = _Ringer()
+
+
+os.register_at_fork(after_in_child=_renew)
+
+
 def wake(endpoint_ids: Iterable[uuid.UUID]) -> None:
-    """Ring the lanes of these endpoints and call a pump. Raises nothing if Redis does not answer."""
-    rung = dict.fromkeys(endpoint_ids, 0.0)
+    """Have the lanes of these endpoints rung and a pump called, soon. Waits for nothing and raises nothing."""
+    if asked := set(endpoint_ids):
+        _ringer.ask(asked)
 
-    def ring_and_call() -> None:
-        if not lanes.connect(settings.WEBHOOKS.wake_timeout).ring(rung):
-            call_pump()
 
-    if rung:
-        _try(ring_and_call)
+@atexit.register
+def finish() -> None:
+    """Ring what was asked for and has not been rung yet."""
+    _ringer.ring()
+
+
+def _ring_and_call(endpoint_ids: Iterable[uuid.UUID]) -> None:
+    if not lanes.connect(settings.WEBHOOKS.wake_timeout).ring(dict.fromkeys(endpoint_ids, 0.0)):
+        call_pump()
 
 
 def call_fan_out() -> None:

@@ -85,9 +85,9 @@ class WebhookSettings:
     flush_interval: float = _setting(0.02, "Seconds that an outcome may wait for others to be written with it.")
     sweep_interval: float = _setting(5, "Seconds between two sweeps, which find what a wake-up missed.")
     wake_timeout: float = _setting(
-        0.4, "Seconds that publishing waits for Redis at each of two steps before it leaves the wake-up to the sweep."
+        0.4, "Seconds that a wake-up waits for Redis at each of its steps before it is left to the sweep."
     )
-    wake_pause: float = _setting(5, "Seconds that publishing leaves Redis alone after it did not answer.")
+    wake_pause: float = _setting(5, "Seconds that wake-ups leave Redis alone after it did not answer.")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

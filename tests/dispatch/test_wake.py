@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from dispatch import lanes
 from dispatch.models import Delivery
 from tests.dispatch.deliveries import endpoint_at
 from tests.dispatch.receivers import receiving
@@ -35,17 +36,21 @@ print(json.dumps(seconds))
 """
 
 
-def seconds_to_publish(environment: Mapping[str, str]) -> list[float]:
-    """Publish two events in a fresh process and say how long each took."""
-    told = subprocess.run(
-        [sys.executable, "-c", PUBLISH_TWICE],
+def run(code: str, environment: Mapping[str, str]) -> str:
+    """Run code in a fresh process and return what it printed."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
         env=environment,
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,
-    )
-    seconds: list[float] = json.loads(told.stdout.splitlines()[-1])
+    ).stdout
+
+
+def seconds_to_publish(environment: Mapping[str, str]) -> list[float]:
+    """Publish two events in a fresh process and say how long each took."""
+    seconds: list[float] = json.loads(run(PUBLISH_TWICE, environment).splitlines()[-1])
     return seconds
 
 
@@ -86,3 +91,41 @@ def test_a_publisher_calls_workers_once_for_many_events(process_environment: dic
 
         with Redis.from_url(server.url) as client:
             assert client.llen("deliveries") == 1
+
+
+def test_lanes_that_are_asked_for_in_quick_succession_are_rung_together_and_each_is_rung(
+    process_environment: dict[str, str], tmp_path: Path
+) -> None:
+    ring_a_thousand = """
+import uuid
+import django
+django.setup()
+from dispatch import wake
+for number in range(1000):
+    wake.wake([uuid.UUID(int=number)])
+"""
+    with embedded_redis.start(tmp_path / "redis") as server, Redis.from_url(server.url) as client:
+        run(ring_a_thousand, {**process_environment, "REDIS_URL": server.url})
+
+        assert lanes.Lanes(client).count_waiting() == 1000
+        assert client.info("commandstats")["cmdstat_evalsha"]["calls"] < 500
+
+
+def test_a_forked_process_rings_what_it_asks_for_itself(process_environment: dict[str, str], tmp_path: Path) -> None:
+    fork_and_ring = """
+import os, uuid
+import django
+django.setup()
+from dispatch import wake
+wake.wake([uuid.UUID(int=1)])
+wake.finish()
+if os.fork() == 0:
+    wake.wake([uuid.UUID(int=2)])
+    wake.finish()
+    os._exit(0)
+os.wait()
+"""
+    with embedded_redis.start(tmp_path / "redis") as server, Redis.from_url(server.url) as client:
+        run(fork_and_ring, {**process_environment, "REDIS_URL": server.url})
+
+        assert lanes.Lanes(client).count_waiting() == 2
