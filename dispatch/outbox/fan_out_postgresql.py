@@ -56,8 +56,10 @@ _DELIVERIES = f"""
     ON CONFLICT (event_id, endpoint_id) DO NOTHING
 """
 _WHAT_CAME_OF_IT = """
-SELECT event.id, event.fan_out_after IS NULL, wanting.endpoint_id
-FROM event LEFT JOIN wanting ON wanting.event_id = event.id AND wanting.state = 'active'
+SELECT event.id, event.fan_out_after IS NULL,
+       coalesce(array_agg(wanting.endpoint_id) FILTER (WHERE wanting.state = 'active'), '{}')
+FROM event LEFT JOIN wanting ON wanting.event_id = event.id
+GROUP BY event.id, event.fan_out_after
 """
 
 _COLUMNS = "id, type, subscriber_id, payload, idempotency_key, created_at, patterns"
@@ -65,7 +67,8 @@ _TYPES = ("uuid", "text", "uuid", "text", "text", "timestamptz", "text")
 # One event and many are two statements. For one, a plan that is kept is as good as one that is made for its
 # values, and is kept; how long an array will be, the planner could only guess.
 _ONE = f"(VALUES ({', '.join(f'%s::{kind}' for kind in _TYPES)})) AS given ({_COLUMNS})"
-_MANY = f"unnest({', '.join(f'%s::{kind}[]' for kind in _TYPES)}) AS given ({_COLUMNS})"
+# Binary, as every quote in a payload would have to be escaped in an array's text.
+_MANY = f"unnest({', '.join(f'%b::{kind}[]' for kind in _TYPES)}) AS given ({_COLUMNS})"
 
 
 def _insert(given: str) -> str:
@@ -115,10 +118,5 @@ def continue_event(event_id: uuid.UUID, patterns: str, *, limit: int, note: str)
     return _fanned_out(execute(_CONTINUE, [ids.uuid7(), patterns, limit, event_id, note])).get(event_id)
 
 
-def _fanned_out(rows: list[tuple[uuid.UUID, bool, uuid.UUID | None]]) -> dict[uuid.UUID, FannedOut]:
-    found: dict[uuid.UUID, FannedOut] = {}
-    for event_id, is_complete, endpoint_id in rows:
-        fanned_out = found.setdefault(event_id, FannedOut([], is_complete))
-        if endpoint_id is not None:
-            fanned_out.endpoint_ids.append(endpoint_id)
-    return found
+def _fanned_out(rows: list[tuple[uuid.UUID, bool, list[uuid.UUID]]]) -> dict[uuid.UUID, FannedOut]:
+    return {event_id: FannedOut(endpoint_ids, is_complete) for event_id, is_complete, endpoint_ids in rows}
