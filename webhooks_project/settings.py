@@ -43,11 +43,11 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "webhooks_project.middleware.SessionOfPages",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "webhooks_project.middleware.CsrfOfPages",
+    "webhooks_project.middleware.AuthenticationOfPages",
+    "webhooks_project.middleware.MessageOfPages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "webhooks_project.urls"
@@ -109,6 +109,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["subscriptions.api.parsing.JsonBody"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "subscriptions.api.negotiation.MostlyJson",
     "DEFAULT_PAGINATION_CLASS": "subscriptions.api.pagination.NewestFirst",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "subscriptions.api.problems.handle",

@@ -10,11 +10,12 @@ admin.site.site_header = admin.site.site_title = "Webhook dispatcher"
 admin.site.index_title = "Who wants what, and how it gets there"
 
 urlpatterns = [
+    # Publishing is what is asked for most: its addresses are the first to be looked at.
+    path("api/v1/", include("dispatch.api.urls")),
+    path("api/v1/", include("subscriptions.api.urls")),
+    re_path(r"^api/", problems.unknown_address),
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("api/v1/", include("subscriptions.api.urls")),
-    path("api/v1/", include("dispatch.api.urls")),
-    re_path(r"^api/", problems.unknown_address),
 ]
 handler400 = problems.bad_request
 handler500 = problems.server_error
