@@ -76,7 +76,11 @@ class _Ringer:
         while True:
             self._is_wanted.wait()
             self._is_wanted.clear()
-            self.ring()
+            try:
+                self.ring()
+            except Exception:
+                # Without this thread the process would ring nothing any more.
+                logger.exception("lanes were not rung, the sweep will do it")
             time.sleep(_PAUSE_SECONDS)
 
 

@@ -129,3 +129,27 @@ os.wait()
         run(fork_and_ring, {**process_environment, "REDIS_URL": server.url})
 
         assert lanes.Lanes(client).count_waiting() == 2
+
+
+def test_a_ring_that_fails_for_any_reason_keeps_no_later_one_from_being_made(
+    process_environment: dict[str, str], tmp_path: Path
+) -> None:
+    fail_once = """
+import time, uuid
+import django
+django.setup()
+from dispatch import lanes, wake
+connect = lanes.connect
+def fail(timeout):
+    lanes.connect = connect
+    raise LookupError("for once")
+lanes.connect = fail
+wake.wake([uuid.UUID(int=1)])
+while lanes.connect is fail:
+    time.sleep(0.01)
+wake.wake([uuid.UUID(int=2)])
+while not connect(1.0).count_waiting():
+    time.sleep(0.01)
+"""
+    with embedded_redis.start(tmp_path / "redis") as server:
+        run(fail_once, {**process_environment, "REDIS_URL": server.url})

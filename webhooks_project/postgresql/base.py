@@ -14,7 +14,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def init_connection_state(self) -> None:
         """Prepare a new connection."""
         super().init_connection_state()
-        self.connection.execute(_SETTINGS)
+        with self.wrap_database_errors:
+            self.connection.execute(_SETTINGS)
 
     def is_usable(self) -> bool:
         """Say whether the server still listens. Asks it only if something about the connection is unusual.
