@@ -10,28 +10,24 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.dateparse import parse_datetime
 
-# A worker's few statements are planned once for each connection, which may be when the tables are still empty and
-# a look through all of a table seems best. Compiling plans takes longer than they do.
-_WORKER_SESSION = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off"
 
+def plan_once(sender: object, connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Have a new connection plan each statement once, whatever its values: a receiver of `connection_created`.
 
-def plan_for_a_worker(sender: object, connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Make the plans of a new connection independent of what the database knows of its tables.
-
-    A receiver of Django's signal `connection_created`.
+    A worker's few statements take arrays of a few or of hundreds of ids, and the best plan is always the same.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(_WORKER_SESSION)
+            cursor.execute("SET plan_cache_mode = force_generic_plan")
 
 
 def execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     if connection.vendor == "postgresql":
-        # A cursor of psycopg itself: it sends parameters beside the statement and has it prepared, where Django's
-        # writes them into the text, to be planned each time.
+        # A cursor of psycopg itself: it sends parameters beside the statement and prepares what it repeats, where
+        # Django's writes them into the text.
         connection.ensure_connection()
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-            cursor.execute(sql, parameters, prepare=True)
+            cursor.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
     with connection.cursor() as sqlite_cursor:
         sqlite_cursor.execute(sql, sqlite_parameters(parameters))

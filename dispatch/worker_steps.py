@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from dispatch import lanes, stopping, wake
-from dispatch.sql import plan_for_a_worker
+from dispatch.sql import plan_once
 from dispatch.sweep import OVERDUE
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def install(app: Celery) -> None:
 
 def _prepare(**_: Any) -> None:
     # Before the pool is forked, whose processes connect by themselves.
-    connection_created.connect(plan_for_a_worker)
+    connection_created.connect(plan_once)
 
 
 def _announce_stop(**_: Any) -> None:

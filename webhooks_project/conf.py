@@ -79,7 +79,8 @@ class WebhookSettings:
     )
     pump_slice: float = _setting(30, "Seconds that a worker process serves before it makes room for other tasks.")
     pump_linger: float = _setting(
-        1, "Seconds after its last delivery that a worker process waits for the next before it makes room for other tasks."
+        1,
+        "Seconds after its last delivery that a worker process waits for the next before it makes room for other tasks.",
     )
     flush_size: int = _setting(200, "Outcomes that are written to the database in one statement.")
     flush_interval: float = _setting(0.02, "Seconds that an outcome may wait for others to be written with it.")
