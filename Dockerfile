@@ -26,16 +26,14 @@ USER 10001:10001
 
 EXPOSE 8000
 
-# gunicorn 27 would open a control socket in the home directory, which this user lacks.
-# /dev/shm, because a worker whose heartbeat file is on a slow disk is taken for hung.
-CMD ["gunicorn", "webhooks_project.wsgi", \
-     "--bind", "0.0.0.0:8000", \
-     "--worker-class", "gthread", \
+CMD ["granian", "--interface", "wsgi", "webhooks_project.wsgi:application", \
+     "--host", "0.0.0.0", \
+     "--port", "8000", \
+     "--http", "1", \
+     "--no-ws", \
      "--workers", "2", \
-     "--threads", "8", \
-     "--worker-tmp-dir", "/dev/shm", \
-     "--no-control-socket", \
-     "--access-logfile", "-"]
+     "--blocking-threads", "8", \
+     "--access-log"]
 
 # For the default command. Shows that a request is answered, and that it reached the database and Redis. Its Host is
 # 127.0.0.1, so ALLOWED_HOSTS must contain that. The other services replace this check by their own.

@@ -1,9 +1,8 @@
-"""The product's web server: one gunicorn process with one worker, and calls to its API."""
+"""The product's web server: granian with one worker process, and calls to its API."""
 
 import contextlib
 import http.client
 import json
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +12,12 @@ from typing import Any
 from bench import BenchError
 from bench.lab import Installation
 from subscriptions.models import ApiKey
+from webhooks_project.stack import environment
 from webhooks_project.stack.processes import Child, Processes, Turn, tail
-from webhooks_project.stack.services import ROOT
+from webhooks_project.stack.services import ROOT, web_server
 
 EVENTS = "/api/v1/events/"
 BATCH = "/api/v1/events/batch/"
-_HOST = "127.0.0.1"
-_THREADS = "8"
 _CONNECTIONS = "4"
 _READY_SECONDS = 60
 
@@ -57,7 +55,7 @@ class Web:
 
     def try_call(self, path: str, body: Any) -> int:
         """Call the API once and return the status of the answer."""
-        with contextlib.closing(http.client.HTTPConnection(_HOST, self.port, timeout=30)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(environment.HOST, self.port, timeout=30)) as connection:
             headers = {**self.headers, "Content-Type": "application/json"}
             connection.request("POST", path, json.dumps(body), headers)
             return connection.getresponse().status
@@ -67,7 +65,7 @@ class Web:
         file = self.installation.lab.directory / "requests.json"
         file.write_text(json.dumps([[path, dict(self.headers), json.dumps(body)] for path, body in calls]))
         command = [
-            *(sys.executable, "-m", "bench.http_load", _HOST, str(self.port), "--requests", str(file)),
+            *(sys.executable, "-m", "bench.http_load", environment.HOST, str(self.port), "--requests", str(file)),
             *("--seconds", str(seconds), "--connections", _CONNECTIONS),
         ]
         load = self.processes.start("load", command, Turn.SOURCE, cwd=ROOT)
@@ -81,19 +79,9 @@ class Web:
 def serving(installation: Installation) -> Iterator[Web]:
     """Run the web server for a block."""
     _, key = ApiKey.objects.generate("The bench")
-    with Processes(installation.lab.directory / "log") as processes, socket.create_server((_HOST, 0)) as listener:
-        server = processes.start(
-            "web",
-            [
-                *(sys.executable, "-m", "gunicorn", "webhooks_project.wsgi", "--bind", f"fd://{listener.fileno()}"),
-                *("--worker-class", "gthread", "--workers", "1", "--threads", _THREADS),
-                *("--access-logfile", "-", "--no-control-socket"),
-            ],
-            Turn.SOURCE,
-            cwd=ROOT,
-            pass_fds=[listener.fileno()],
-        )
-        web = Web(installation, processes, server, listener.getsockname()[1], {"Authorization": f"Bearer {key}"})
+    with Processes(installation.lab.directory / "log") as processes, environment.reserved_port(0) as port:
+        server = processes.start("web", web_server(environment.HOST, port, workers=1), Turn.SOURCE, cwd=ROOT)
+        web = Web(installation, processes, server, port, {"Authorization": f"Bearer {key}"})
         _await_ready(web)
         yield web
 

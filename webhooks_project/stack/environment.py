@@ -37,22 +37,31 @@ def claimed(directory: Path) -> Iterator[None]:
         yield
 
 
-def bound_socket(default_port: int) -> socket.socket:
-    """Bind the port that PORT names, else `default_port`, where 0 is a free one. Raises `StackError`."""
+@contextlib.contextmanager
+def reserved_port(default_port: int) -> Iterator[int]:
+    """Keep the port that PORT names, else `default_port`, where 0 is a free one, for the web server to share.
+
+    Raises `StackError` if somebody else has it.
+    """
     text = os.environ.get("PORT") or str(default_port)
     if not (text.isdecimal() and int(text) <= 65535):
         raise StackError(f"PORT={text!r} is not a port. Set it to a number from 1 to 65535, such as PORT=8080.")
-    listener = socket.socket()
-    # As the web server itself would: connections that have ended don't keep the port.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, int(text)))
-    except OSError as error:
-        listener.close()
-        raise StackError(
-            f"Port {text} cannot be used: {error.strerror}. Choose another, such as PORT={_another(int(text))}."
-        ) from None
-    return listener
+    with socket.socket() as tried, socket.socket() as reserved:
+        # As the web server itself would: connections that have ended don't keep the port.
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, int(text)))
+            port = int(tried.getsockname()[1])
+            tried.close()
+            # The web server shares its port with whoever is ready to share it too. One that only has it, and does
+            # not listen, gets no connections.
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            reserved.bind((HOST, port))
+        except OSError as error:
+            raise StackError(
+                f"Port {text} cannot be used: {error.strerror}. Choose another, such as PORT={_another(int(text))}."
+            ) from None
+        yield port
 
 
 def _another(port: int) -> int:

@@ -64,13 +64,14 @@ class Processes:
         cwd: Path,
         variables: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        death_signal: signal.Signals = signal.SIGKILL,
     ) -> Child:
-        """Start a process that dies with this one. `variables` are set besides those of the environment."""
+        """Start a process that gets `death_signal` when this one dies. `variables` are set in its environment."""
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - every part is ours
-                tethered(command),
+                tethered(command, death_signal),
                 cwd=cwd,
                 env={**os.environ, **(variables or {})},
                 stdin=subprocess.DEVNULL,

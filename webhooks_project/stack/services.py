@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -34,22 +35,20 @@ def running(directory: Path, *, default_port: int) -> Iterator[Stack]:
     """Run the stack with its files in `directory`. Raises `StackError` if it cannot be run."""
     with (
         environment.claimed(directory),
-        environment.bound_socket(default_port) as listener,
+        environment.reserved_port(default_port) as port,
         environment.redis_running(directory / "redis"),
     ):
-        base_url = "http://{}:{}".format(*listener.getsockname())
+        base_url = f"http://{environment.HOST}:{port}"
         environment.set_variables(directory)
         environment.tell_commands(directory / "environment")
         credentials = install(base_url, directory / "credentials.json")
         with Processes(directory / "log") as processes:
-            _start(processes, directory, listener.fileno())
-            # From now on the port is in use exactly as long as the web server lives.
-            listener.close()
+            _start(processes, directory, port)
             _await_ready(base_url, processes)
             yield Stack(directory, credentials, processes)
 
 
-def _start(processes: Processes, directory: Path, listener: int) -> None:
+def _start(processes: Processes, directory: Path, port: int) -> None:
     cores = str(os.cpu_count() or 1)
     for queue, concurrency in (("deliveries", cores), ("housekeeping", "1")):
         processes.start(
@@ -66,15 +65,21 @@ def _start(processes: Processes, directory: Path, listener: int) -> None:
     processes.start("beat", [*_celery("beat"), "-s", str(schedule / "schedule")], Turn.SOURCE, cwd=ROOT)
     processes.start(
         "web",
-        [
-            *(sys.executable, "-m", "gunicorn", "webhooks_project.wsgi", "--bind", f"fd://{listener}"),
-            *("--worker-class", "gthread", "--workers", cores, "--threads", str(_WEB_THREADS)),
-            *("--graceful-timeout", "3", "--access-logfile", "-", "--no-control-socket"),
-        ],
+        web_server(environment.HOST, port, workers=int(cores)),
         Turn.SOURCE,
         cwd=ROOT,
-        pass_fds=[listener],
+        # Killed, it would leave its workers behind.
+        death_signal=signal.SIGTERM,
     )
+
+
+def web_server(host: str, port: int, *, workers: int) -> list[str]:
+    """Return the command that serves the API and the admin, with so many processes."""
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "webhooks_project.wsgi:application"),
+        *("--host", host, "--port", str(port), "--http", "1", "--no-ws", "--access-log"),
+        *("--workers", str(workers), "--blocking-threads", str(_WEB_THREADS), "--workers-kill-timeout", "3"),
+    ]
 
 
 def _celery(command: str) -> list[str]:
