@@ -66,17 +66,22 @@ class Windows:
         The room is shared out evenly; of what is too small to be shared, the first lanes have most. Pass those
         that have waited longest in front.
         """
-        budgets = {_Kind.NEW: self._capacity // 2, _Kind.SLOW: self._slow_budget, _Kind.QUICK: self._capacity}
+        budgets = {_Kind.NEW: self._capacity // 2, _Kind.SLOW: self._slow_budget}
         for window in self._busy.values():
-            budgets[self._kind(window, now)] -= window.held
+            kind = self._kind(window, now)
+            if kind in budgets:
+                budgets[kind] -= window.held
         wanted = {}
         for lane in lanes:
             window = self._window(lane)
             kind = self._kind(window, now)
-            room = min(window.size if kind is not _Kind.NEW else 1, window.held + budgets[kind]) - window.held
+            room = (window.size if kind is not _Kind.NEW else 1) - window.held
+            if kind in budgets:
+                room = min(room, budgets[kind])
             if room > 0:
                 wanted[lane] = room
-                budgets[kind] -= room
+                if kind in budgets:
+                    budgets[kind] -= room
         return _shared_out(wanted, self.room)
 
     def hold(self, lane: Hashable) -> None:

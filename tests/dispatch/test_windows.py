@@ -118,12 +118,46 @@ def test_a_collapsed_window_has_no_room_while_more_than_one_is_held() -> None:
     assert some.rooms(["a"], 0.0) == {"a": 1}
 
 
-def test_capacity_is_given_to_the_first_lanes() -> None:
+def test_room_is_shared_out_evenly_and_what_is_over_goes_to_the_first() -> None:
     some = windows(capacity=20)
     for lane in "abc":
         prove(some, lane)
 
-    assert some.rooms(["c", "a", "b"], 0.0) == {"c": 9, "a": 9, "b": 2}
+    assert some.rooms(["c", "a", "b"], 0.0) == {"c": 8, "a": 6, "b": 6}
+
+
+def test_what_one_lane_does_not_want_of_its_share_is_there_for_the_others() -> None:
+    some = windows(capacity=24)
+    for lane in "abc":
+        prove(some, lane, 7)
+    some.collapse("b")
+    some.grow("b", QUICK)
+
+    assert some.rooms(["a", "b", "c"], 0.0) == {"a": 14, "b": 2, "c": 8}
+
+
+def test_room_too_small_to_be_shared_is_given_to_the_first_lanes_by_fours() -> None:
+    some = windows(capacity=10)
+    for lane in "abcde":
+        prove(some, lane)
+
+    assert some.rooms(["e", "a", "d", "b", "c"], 0.0) == {"e": 4, "a": 4, "d": 2}
+
+
+def test_many_quick_lanes_share_what_the_others_have_left() -> None:
+    some = windows(capacity=64, slow_budget=8)
+    for number in range(8):
+        prove(some, f"quick {number}", 20)
+    hold(some, "quick 0", 12)
+    some.collapse("slow")
+    lanes = ["new", "slow", *(f"quick {number}" for number in range(8))]
+
+    assert some.rooms(lanes, 0.0) == {
+        "new": 1,
+        "slow": 1,
+        "quick 0": 15,
+        **{f"quick {number}": 5 for number in range(1, 8)},
+    }
 
 
 def test_a_lane_is_slow_until_its_first_quick_success() -> None:
@@ -177,25 +211,45 @@ def test_a_request_long_under_way_makes_its_lane_slow_until_it_ends() -> None:
     assert not some.is_slow("a", 100.0)
 
 
-def test_the_oldest_start_is_that_of_the_request_longest_under_way() -> None:
+def test_something_is_slow_while_a_slow_lane_holds_claims() -> None:
     some = windows()
-    assert some.oldest_start(5.0) == 5.0
+    prove(some, "a")
+    some.is_slow("b", 0.0)
+    assert not some.is_any_slow(0.0)
 
     hold(some, "a", 2)
+    assert not some.is_any_slow(0.0)
     hold(some, "b", 1)
-    assert some.oldest_start(5.0) == 5.0
+    assert some.is_any_slow(0.0)
+    end(some, "b", 1)
+    assert not some.is_any_slow(0.0)
 
-    some.begin("b", "b1", 6.0)
-    some.begin("a", "a1", 7.0)
-    assert some.oldest_start(9.0) == 6.0
+    some.begin("a", "first", 1.0)
+    assert not some.is_any_slow(4.0)
+    assert some.is_any_slow(4.1)
+    some.end("a", "first")
+    assert not some.is_any_slow(4.1)
 
-    some.end("b", "b1")
-    assert some.oldest_start(9.0) == 7.0
+    some.collapse("a")
+    assert some.is_any_slow(4.1)
+    end(some, "a", 1)
+    assert not some.is_any_slow(4.1)
 
 
-def test_unproven_lanes_share_the_slow_budget_and_proven_ones_get_the_rest() -> None:
+def test_new_lanes_hold_half_of_the_capacity_at_most() -> None:
+    some = windows(capacity=8, slow_budget=1)
+    prove(some, "proven", 12)
+
+    assert some.rooms([*"abcdef", "proven"], 0.0) == {"a": 1, "b": 1, "c": 1, "d": 1, "proven": 4}
+    hold(some, "c", 1)
+    assert some.rooms([*"abcdef", "proven"], 0.0) == {"a": 1, "b": 1, "d": 1, "proven": 4}
+
+
+def test_slow_lanes_share_their_budget_and_proven_ones_get_the_rest() -> None:
     some = windows(capacity=40, slow_budget=3)
     prove(some, "proven", 12)
+    for lane in "abcd":
+        some.collapse(lane)
 
     assert some.rooms(["a", "b", "c", "d", "proven"], 0.0) == {"a": 1, "b": 1, "c": 1, "proven": 20}
 
@@ -204,23 +258,25 @@ def test_what_hanging_lanes_hold_is_taken_from_the_slow_budget() -> None:
     some = windows(capacity=100, slow_budget=16)
     prove(some, "hanging", 8)
     prove(some, "proven")
+    some.collapse("slow")
     hold(some, "hanging", 15)
     for number in range(15):
         some.begin("hanging", number, 0.0)
 
-    assert some.rooms(["hanging", "new", "proven"], 1.0) == {"hanging": 1, "new": 1, "proven": 9}
-    assert some.rooms(["hanging", "new", "proven"], 4.0) == {"hanging": 1, "proven": 9}
+    assert some.rooms(["hanging", "slow", "proven"], 1.0) == {"hanging": 1, "slow": 1, "proven": 9}
+    assert some.rooms(["hanging", "slow", "proven"], 4.0) == {"hanging": 1, "proven": 9}
 
 
 def test_lanes_that_turned_slow_with_more_than_the_budget_get_nothing_new() -> None:
     some = windows(capacity=100, slow_budget=10)
     prove(some, "hanging", 20)
     prove(some, "proven")
+    some.collapse("slow")
     hold(some, "hanging", 20)
     for number in range(20):
         some.begin("hanging", number, 0.0)
 
-    assert some.rooms(["hanging", "new", "proven"], 4.0) == {"proven": 9}
+    assert some.rooms(["hanging", "slow", "new", "proven"], 4.0) == {"new": 1, "proven": 9}
 
 
 def test_beyond_ten_thousand_lanes_idle_ones_are_forgotten_and_held_ones_never() -> None:
@@ -235,27 +291,29 @@ def test_beyond_ten_thousand_lanes_idle_ones_are_forgotten_and_held_ones_never()
     assert room(some, "idle") == 1
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["claim", "collapse", "long success", "end"]))))
-def test_whatever_slow_lanes_do_the_rest_of_the_capacity_is_there_for_the_others(does: list[tuple[str, str]]) -> None:
-    some = windows(capacity=20, slow_budget=8, largest=12)
-    prove(some, "quick", 12)
-    for lane, what in does:
+@given(st.lists(st.tuples(st.integers(0, 39), st.sampled_from(["claim", "time-out", "long success"])), max_size=200))
+def test_whatever_new_and_slow_lanes_do_a_quick_one_has_its_window(does: list[tuple[int, str]]) -> None:
+    # The proportions of a process of 16 slots.
+    some = windows(capacity=64, slow_budget=8, largest=8)
+    prove(some, "quick")
+    for number, what in does:
+        lane = f"lane {number}"
         if what == "claim":
             hold(some, lane, room(some, lane))
-        elif what == "collapse":
-            some.collapse(lane)
-        elif what == "long success":
-            some.grow(lane, SLOW_AFTER * 2)
         elif some.held_by(lane):
+            if what == "time-out":
+                some.collapse(lane)
+            else:
+                some.grow(lane, SLOW_AFTER * 2)
             some.end(lane, None)
 
-        assert room(some, "quick") == 12
+        assert room(some, "quick") == 8
 
 
 class AnySequence(RuleBasedStateMachine):
     """What holds for the claims of a process whatever its lanes do."""
 
-    CAPACITY, SLOW_BUDGET, LARGEST = 24, 10, 16
+    CAPACITY, SLOW_BUDGET, LARGEST = 40, 6, 16
     LANES = tuple("abcdef")
 
     def __init__(self) -> None:
@@ -266,13 +324,23 @@ class AnySequence(RuleBasedStateMachine):
         # Keys of the claims of each lane: those that wait, and those under way.
         self.waiting: dict[str, list[int]] = {lane: [] for lane in self.LANES}
         self.under_way: dict[str, list[int]] = {lane: [] for lane in self.LANES}
+        self.answered: set[str] = set()
 
-    def held_by_slow(self) -> int:
-        return sum(self.windows.held_by(lane) for lane in self.LANES if self.windows.is_slow(lane, self.now))
+    def new(self) -> list[str]:
+        return [lane for lane in self.LANES if lane not in self.answered]
+
+    def slow(self) -> list[str]:
+        return [lane for lane in self.answered if self.windows.is_slow(lane, self.now)]
+
+    def quick(self) -> list[str]:
+        return [lane for lane in self.LANES if not self.windows.is_slow(lane, self.now)]
+
+    def held_by(self, lanes: list[str]) -> int:
+        return sum(self.windows.held_by(lane) for lane in lanes)
 
     @rule(lanes=st.permutations(LANES), count=st.integers(1, 6), part=st.floats(0, 1))
     def claim(self, lanes: list[str], count: int, part: float) -> None:
-        before = self.held_by_slow()
+        new, slow = self.held_by(self.new()), self.held_by(self.slow())
         rooms = self.windows.rooms(lanes[:count], self.now)
         for lane, granted in rooms.items():
             assert 0 < granted <= self.LARGEST
@@ -280,7 +348,8 @@ class AnySequence(RuleBasedStateMachine):
                 self.keys += 1
                 self.windows.hold(lane)
                 self.waiting[lane].append(self.keys)
-        assert self.held_by_slow() <= max(before, self.SLOW_BUDGET)
+        assert self.held_by(self.new()) <= max(new, self.CAPACITY // 2)
+        assert self.held_by(self.slow()) <= max(slow, self.SLOW_BUDGET)
 
     @rule(lane=st.sampled_from(LANES))
     @precondition(lambda self: any(self.waiting.values()))
@@ -313,6 +382,8 @@ class AnySequence(RuleBasedStateMachine):
             self.windows.halve(lane)
         elif how == "timeout":
             self.windows.collapse(lane)
+        if how != "error":
+            self.answered.add(lane)
         self.windows.end(lane, key)
 
     @rule(seconds=st.sampled_from([0.1, 1.0, SLOW_AFTER, 10.0]))
@@ -332,11 +403,30 @@ class AnySequence(RuleBasedStateMachine):
         assert all(self.windows.held_by(lane) <= self.LARGEST for lane in self.LANES)
 
     @invariant()
+    def a_lane_that_has_not_answered_holds_one_claim(self) -> None:
+        assert set(self.new()) <= {lane for lane in self.LANES if self.windows.is_slow(lane, self.now)}
+        assert all(self.windows.held_by(lane) <= 1 for lane in self.new())
+
+    @invariant()
+    def it_is_known_whether_something_slow_is_held(self) -> None:
+        assert self.windows.is_any_slow(self.now) == (self.held_by([*self.new(), *self.slow()]) > 0)
+
+    @invariant()
     def rooms_never_add_up_to_more_than_there_is(self) -> None:
         rooms = self.windows.rooms(self.LANES, self.now)
         assert sum(rooms.values()) <= self.windows.room
-        slow = sum(granted for lane, granted in rooms.items() if self.windows.is_slow(lane, self.now))
-        assert slow <= max(0, self.SLOW_BUDGET - self.held_by_slow())
+        for lanes, budget in ((self.new(), self.CAPACITY // 2), (self.slow(), self.SLOW_BUDGET)):
+            assert sum(rooms.get(lane, 0) for lane in lanes) <= max(0, budget - self.held_by(lanes))
+
+    @invariant()
+    def quick_lanes_have_their_shares_and_nothing_is_kept_back(self) -> None:
+        rooms = self.windows.rooms(self.LANES, self.now)
+        alone = {lane: room(self.windows, lane, self.now) for lane in self.quick()}
+        share = self.windows.room // len(self.LANES)
+        if share >= 4:
+            assert all(rooms.get(lane, 0) >= min(wanted, share) for lane, wanted in alone.items())
+        if sum(rooms.values()) < self.windows.room:
+            assert {lane: rooms.get(lane, 0) for lane in alone} == alone
 
 
 TestAnySequence = AnySequence.TestCase
