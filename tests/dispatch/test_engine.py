@@ -95,6 +95,14 @@ def prove(engine: Engine, transport: InMemory, endpoint: EndpointSnapshot, succe
         finish(engine, 1)
 
 
+def make_quick(engine: Engine, transport: InMemory) -> EndpointSnapshot:
+    """Make an endpoint that has answered quickly. What was sent for that is forgotten."""
+    endpoint = make_endpoint()
+    prove(engine, transport, endpoint)
+    transport.sent.clear()
+    return endpoint
+
+
 @pytest.fixture
 def transport() -> InMemory:
     return InMemory()
@@ -223,7 +231,7 @@ class TestAJobThatCannotBeSigned:
 class TestSlots:
     def test_no_more_requests_than_slots_are_under_way(self, transport: InMemory) -> None:
         engine = make_engine(transport, concurrency=4)
-        submit(engine, make_endpoint(), 7)
+        submit(engine, make_quick(engine, transport), 7)
         assert len(transport.under_way) == 4
 
         transport.answer(1)
@@ -234,56 +242,108 @@ class TestSlots:
         assert len(engine.poll(0)) == 4
         assert (len(transport.under_way), len(transport.sent)) == (2, 7)
 
-    def test_jobs_begin_in_the_order_in_which_they_came(self, transport: InMemory) -> None:
+    def test_jobs_of_an_endpoint_begin_in_the_order_in_which_they_came(self, transport: InMemory) -> None:
         engine = make_engine(transport, concurrency=2)
-        jobs = [job for _ in range(3) for job in submit(engine, make_endpoint(), 2)]
+        jobs = submit(engine, make_quick(engine, transport), 6)
         for _ in range(3):
             transport.answer(2)
             engine.poll(0)
 
-        assert [request.key for request in transport.sent] == [job.claim for job in jobs]
+        assert [request.key for request in transport.sent] == jobs
 
-    def test_it_holds_twice_as_many_jobs_as_it_has_slots(self, transport: InMemory) -> None:
-        engine = make_engine(transport, concurrency=4)
+    def test_endpoints_take_turns(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=1)
+        one, two, three = (make_quick(engine, transport) for _ in range(3))
+        ones, twos = submit(engine, one, 4), submit(engine, two, 2)
+        transport.answer()
+        engine.poll(0)
+        threes = submit(engine, three, 1)
+        while transport.under_way:
+            transport.answer()
+            engine.poll(0)
+
+        assert [request.key for request in transport.sent] == [
+            *(ones[0], ones[1]),
+            *(twos[0], ones[2], threes[0]),
+            *(twos[1], ones[3]),
+        ]
+
+    def test_it_holds_four_times_as_many_jobs_as_it_has_slots(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=2)
+        endpoint = make_quick(engine, transport)
         assert (engine.capacity, engine.room, engine.is_idle) == (8, 8, True)
 
-        submit(engine, make_endpoint(), 7)
+        submit(engine, endpoint, 7)
         assert (engine.room, engine.is_idle) == (1, False)
 
-        transport.answer(4)
-        engine.poll(0)
-        transport.answer(3)
+        for _ in range(3):
+            transport.answer(2)
+            engine.poll(0)
+        assert (engine.room, engine.is_idle) == (7, False)
+        transport.answer(1)
         engine.poll(0)
         assert (engine.room, engine.is_idle) == (8, True)
 
     def test_requests_really_go_side_by_side(self, real_transport: RequestsTransport) -> None:
         go_on = threading.Event()
-        with receiving(*[Answer(after=go_on)] * 4) as receiver:
+        with receiving(Answer(), *[Answer(after=go_on)] * 4) as receiver:
             engine = make_engine(real_transport, concurrency=4)
-            jobs = submit(engine, make_endpoint(receiver.url), 5)
+            endpoint = make_endpoint(receiver.url)
+            submit(engine, endpoint, 1)
+            finish(engine, 1)
+            jobs = submit(engine, endpoint, 5)
             deadline = time.monotonic() + LONG
-            while len(receiver.received) < 4 and time.monotonic() < deadline:
+            while len(receiver.received) < 5 and time.monotonic() < deadline:
                 assert engine.poll(0.02) == []
             go_on.set()
             done = finish(engine, 5)
 
-        assert {each.job.claim for each in done} == {job.claim for job in jobs}
-        assert len(receiver.received) == 5
+        assert {each.job for each in done} == set(jobs)
+        assert len(receiver.received) == 6
 
-    def test_the_oldest_start_is_that_of_the_request_longest_under_way(self, transport: InMemory, clock: Clock) -> None:
+
+class TestSoonIdle:
+    """Whether everything under way is with endpoints from which a quick answer can be expected."""
+
+    def test_it_is_when_nothing_is_under_way(self, transport: InMemory) -> None:
+        assert make_engine(transport).will_soon_be_idle
+
+    def test_it_is_not_while_a_new_endpoint_has_not_answered(self, transport: InMemory) -> None:
         engine = make_engine(transport)
-        assert engine.oldest_start == 1000.0
+        submit(engine, make_quick(engine, transport), 1)
+        assert engine.will_soon_be_idle
 
-        for now in (1000.0, 1001.0):
-            clock.now = now
-            endpoint = make_endpoint()
-            engine.submit(Job(make_job(endpoint).claim, endpoint, b"{}", clock.now + 1))
-        clock.now = 1002.0
-        assert engine.oldest_start == 1000.0
-
-        transport.answer(1)
+        submit(engine, make_endpoint(), 1)
+        assert not engine.will_soon_be_idle
+        transport.answer(2)
         engine.poll(0)
-        assert engine.oldest_start == 1001.0
+        assert engine.will_soon_be_idle
+
+    def test_it_is_not_while_an_endpoint_has_a_request_that_may_take_until_the_deadline(
+        self, transport: InMemory
+    ) -> None:
+        engine = make_engine(transport)
+        endpoint = make_quick(engine, transport)
+        submit(engine, endpoint, 1)
+        transport.answer(failure=Outcome.TIMEOUT)
+        engine.poll(0)
+        assert engine.will_soon_be_idle
+
+        submit(engine, endpoint, 1)
+        assert not engine.will_soon_be_idle
+
+    def test_it_is_not_while_a_request_is_long_under_way(self, transport: InMemory, clock: Clock) -> None:
+        engine = make_engine(transport)
+        endpoint = make_endpoint()
+        for answers in (1, 0):
+            engine.submit(Job(make_job(endpoint).claim, endpoint, b"{}", clock.now + 100))
+            transport.answer(answers)
+            engine.poll(0)
+        clock.now += SLOW_AFTER
+        assert engine.will_soon_be_idle
+
+        clock.now += 0.1
+        assert not engine.will_soon_be_idle
 
 
 class TestWindows:
@@ -365,20 +425,40 @@ class TestWindows:
         never = threading.Event()
         with receiving(*[Answer(after=never)] * 9) as hanging, receiving() as healthy:
             engine = make_engine(real_transport, concurrency=4)
-            endpoints = [make_endpoint(hanging.url) for _ in range(3)]
+            neighbour = make_endpoint(healthy.url)
+            submit(engine, neighbour, 1)
+            finish(engine, 1)
+            endpoints = [make_endpoint(hanging.url) for _ in range(9)]
             rooms = engine.rooms([endpoint.id for endpoint in endpoints])
             for endpoint in endpoints:
                 submit(engine, endpoint, rooms.get(endpoint.id, 0))
-            assert sum(rooms.values()) == 2
+            assert sum(rooms.values()) == 8
 
-            neighbour = make_endpoint(healthy.url)
             submit(engine, neighbour, 20)
             done = finish(engine, 20)
+            assert len(hanging.received) <= 2
             never.set()
-            finish(engine, 2)
+            finish(engine, 8)
 
         assert {each.job.endpoint for each in done} == {neighbour}
         assert {each.verdict.outcome for each in done} == {Outcome.SUCCESS}
+
+    def test_new_endpoints_have_half_of_the_slots(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=8)
+        quick = make_quick(engine, transport)
+        new = [make_endpoint() for _ in range(20)]
+        rooms = engine.rooms([endpoint.id for endpoint in new])
+        assert list(rooms.items()) == [(endpoint.id, 1) for endpoint in new[:16]]
+
+        for endpoint in new[:16]:
+            submit(engine, endpoint, 1)
+        assert len(transport.under_way) == 4
+        submit(engine, quick, 4)
+        assert len(transport.under_way) == 8
+
+        transport.answer(4)
+        engine.poll(0)
+        assert [request.key.endpoint for request in transport.under_way] == [*[quick] * 4, *new[4:8]]
 
     def test_an_endpoint_that_was_always_quick_and_now_hangs_leaves_slots_to_the_others(
         self, transport: InMemory
@@ -395,34 +475,54 @@ class TestWindows:
     def test_endpoints_that_answer_slowly_never_get_more_than_half_of_the_slots(self, transport: InMemory) -> None:
         engine = make_engine(transport, concurrency=16)
         slow = [make_endpoint() for _ in range(4)]
+        for endpoint in slow:
+            submit(engine, endpoint, 1)
+        transport.answer(4, took=SLOW_AFTER * 2)
+        engine.poll(0)
         for _ in range(10):
             rooms = engine.rooms([endpoint.id for endpoint in slow])
-            assert sum(rooms.values()) <= 8
+            assert sum(rooms.values()) == 8
             for endpoint in slow:
                 submit(engine, endpoint, rooms.get(endpoint.id, 0))
-            transport.answer(sum(rooms.values()), took=SLOW_AFTER * 2)
+            assert len(transport.under_way) == 8
+            transport.answer(8, took=SLOW_AFTER * 2)
             engine.poll(0)
+
+    def test_new_and_slow_endpoints_together_never_get_more_than_half_of_the_slots(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=8)
+        slow, quick = make_endpoint(), make_quick(engine, transport)
+        submit(engine, slow, 1)
+        transport.answer(took=SLOW_AFTER * 2)
+        engine.poll(0)
+        new = [make_endpoint() for _ in range(4)]
+        for endpoint in (*new, slow, slow, slow, slow):
+            submit(engine, endpoint, 1)
+        assert len(transport.under_way) == 4
+
+        submit(engine, quick, 4)
+        assert len(transport.under_way) == 8
 
 
 class TestJobsThatHaveNotBegun:
     def test_are_given_back(self, transport: InMemory) -> None:
         engine = make_engine(transport, concurrency=4)
         endpoint = make_endpoint()
+        prove(engine, transport, endpoint)
         jobs = submit(engine, endpoint, 7)
 
         assert engine.withdraw() == []
         assert engine.withdraw(everything=True) == jobs[4:]
         assert engine.withdraw(everything=True) == []
-        assert (engine.room, engine.held_by(endpoint.id)) == (4, 4)
+        assert (engine.room, engine.held_by(endpoint.id)) == (12, 4)
 
     def test_are_never_begun_once_they_were_given_back(self, transport: InMemory) -> None:
         engine = make_engine(transport, concurrency=2)
-        jobs = submit(engine, make_endpoint(), 4)
+        jobs = submit(engine, make_quick(engine, transport), 4)
         engine.withdraw(everything=True)
         transport.answer(2)
         engine.poll(0)
 
-        assert [request.key for request in transport.sent] == [job.claim for job in jobs[:2]]
+        assert [request.key for request in transport.sent] == jobs[:2]
         assert engine.is_idle
 
     def test_are_not_begun_when_it_is_too_late(self, transport: InMemory) -> None:
@@ -446,11 +546,9 @@ class TestJobsThatHaveNotBegun:
         clock.now += 10
         transport.answer()
         assert [done.job for done in engine.poll(0)] == [first]
-        assert len(transport.sent) == 1
 
         assert engine.withdraw() == [second]
-        engine.poll(0)
-        assert [request.key for request in transport.sent] == [first.claim, third.claim]
+        assert [request.key for request in transport.sent] == [first, third]
 
     def test_may_be_of_a_delivery_that_is_under_way_with_an_ended_claim(self, transport: InMemory) -> None:
         # The machine was asleep for longer than the lease: the delivery was rescued, and claimed once more.
