@@ -57,7 +57,7 @@ class WebhookSettings:
         "Networks that deliveries may reach although they are not public, such as `10.1.0.0/16`. "
         "Cloud metadata addresses stay refused.",
     )
-    ca_file: Path | None = _setting(
+    ca_file: Path | None = _setting(  # noqa: RUF009 - a field as all others
         None, "File with certificates of authorities (PEM) that are trusted beside the well-known ones."
     )
     idle_connections: int = _setting(256, "Connections to receivers that one worker process keeps open for later.")
@@ -80,7 +80,7 @@ class WebhookSettings:
     pump_slice: float = _setting(30, "Seconds that a worker process serves before it makes room for other tasks.")
     pump_linger: float = _setting(
         1,
-        "Seconds after its last delivery that a worker process waits for the next before it makes room for other tasks.",
+        "Seconds that a worker process waits for the next delivery after its last before it makes room for other tasks.",
     )
     flush_size: int = _setting(200, "Outcomes that are written to the database in one statement.")
     flush_interval: float = _setting(0.02, "Seconds that an outcome may wait for others to be written with it.")

@@ -1,5 +1,6 @@
 import dataclasses
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +29,15 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
         "10.1.0.0/16, ::1/128,192.168.1.7",
         (ip_network("10.1.0.0/16"), ip_network("::1/128"), ip_network("192.168.1.7/32")),
     ),
+    ("ca_file", None, __file__, Path(__file__)),
+    ("idle_connections", 256, "32", 32),
+    ("idle_seconds", 4, "2.5", 2.5),
     ("concurrency", 64, "8", 8),
     ("lane_window_max", 64, "1", 1),
     ("lane_lease", 10, "2.5", 2.5),
     ("claim_lease", 60, "90", 90.0),
     ("pump_slice", 30, "1e1", 10.0),
+    ("pump_linger", 1, "0", 0.0),
     ("flush_size", 200, "50", 50),
     ("flush_interval", 0.02, "0", 0.0),
     ("sweep_interval", 5, "0.5", 0.5),
@@ -40,7 +45,7 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("wake_pause", 5, "0", 0.0),
 ]
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
-MAY_BE_ZERO = ["retry_jitter", "retry_after_max", "response_limit", "flush_interval", "wake_pause"]
+MAY_BE_ZERO = ["retry_jitter", "retry_after_max", "response_limit", "flush_interval", "pump_linger", "wake_pause"]
 
 
 def test_every_field_is_tested_here() -> None:
@@ -98,6 +103,8 @@ def test_an_empty_list_is_a_list_without_members(text: str) -> None:
         ("WEBHOOKS_CONCURRENCY", "", "invalid literal for int() with base 10: ''"),
         ("WEBHOOKS_CONCURRENCY", "1.5", "invalid literal for int() with base 10: '1.5'"),
         ("WEBHOOKS_REQUEST_DEADLINE", "15s", "could not convert string to float: '15s'"),
+        ("WEBHOOKS_CA_FILE", "", "there is no such file"),
+        ("WEBHOOKS_CA_FILE", "authorities-of-nobody.pem", "there is no such file"),
         ("WEBHOOKS_RETRY_SCHEDULE", "5;300", "could not convert string to float: '5;300'"),
         ("WEBHOOKS_ALLOWED_NETWORKS", "10.0.0.1/8", "10.0.0.1/8 has host bits set"),
         ("WEBHOOKS_ALLOWED_NETWORKS", "localhost", "'localhost' does not appear to be an IPv4 or IPv6 network"),

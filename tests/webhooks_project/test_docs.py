@@ -14,8 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if value is None or value == ():
+        return "none"
     if isinstance(value, tuple):
-        return ",".join(shown(each) for each in value) or "none"
+        return ",".join(shown(each) for each in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
