@@ -80,7 +80,7 @@ class WebhookSettings:
     pump_slice: float = _setting(30, "Seconds that a worker process serves before it makes room for other tasks.")
     pump_linger: float = _setting(
         1,
-        "Seconds that a worker process waits for the next delivery after its last before it makes room for other tasks.",
+        "Seconds that a worker process waits for the next delivery after the last before it makes room for others.",
     )
     flush_size: int = _setting(200, "Outcomes that are written to the database in one statement.")
     flush_interval: float = _setting(0.02, "Seconds that an outcome may wait for others to be written with it.")
