@@ -19,6 +19,8 @@ _HEADERS_KEPT = 50
 _HEADER_LENGTH_KEPT = 1000
 _LINES_LENGTH = 256 * 1024
 _INTERIM_ANSWERS = 10
+# They never have a body, whatever length they state (RFC 9112, section 6.3).
+_WITHOUT_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 # HTTP/1.1, a final status, and lines as they should be (RFC 9112, sections 4 and 5).
 _PLAIN_HEAD = re.compile(
@@ -59,14 +61,15 @@ def _read_plain(received: bytes, answer: Answer, limit: int) -> bool | None:
     headers = _kept((name, value) for name, _, value in lines)
     status, size = int(head[1]), len(received) - head.end()
     # A length that is repeated is a list by now, and no number.
-    length = headers.get("content-length", "0" if status == HTTPStatus.NO_CONTENT else "")
+    length = headers.get("content-length", "0" if status in _WITHOUT_BODY else "")
     if "transfer-encoding" in headers or len(lines) > _HEADERS_KEPT or size > limit or length != str(size):
+        return None
+    if size and status in _WITHOUT_BODY:
         return None
     answer.status_code = status
     answer.headers = headers
     answer.body = received[head.end() :]
-    connection = headers.get("connection")
-    return connection is None or "close" not in connection.lower()
+    return not _says_close(headers)
 
 
 def _read_any(received: bytes, connected: socket.socket, answer: Answer, limit: int) -> bool:
@@ -85,7 +88,12 @@ def _read_any(received: bytes, connected: socket.socket, answer: Answer, limit: 
         if wanted and response.length:
             raise IncompleteRead(answer.body, response.length)
         answer.body = answer.body[:limit]
-        return wanted > 0 and not response.will_close
+        return wanted > 0 and not response.will_close and not _says_close(answer.headers)
+
+
+def _says_close(headers: Mapping[str, str]) -> bool:
+    connection = headers.get("connection")
+    return connection is not None and "close" in connection.lower()
 
 
 def _kept(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -155,5 +163,7 @@ class _Response(HTTPResponse):
         lines.in_head = False
         if len(set(self.headers.get_all("content-length", ()))) > 1:
             raise HTTPException("there are two lengths")
-        # After a change of protocols (101), which nobody asked for, there is no next answer.
-        self.will_close = self.will_close or self.status < 200
+        # After a change of protocols (101), which nobody asked for, there is no next answer. A body that must not
+        # be there may still come, and would be taken for the beginning of the next.
+        has_wrong_body = self.status in _WITHOUT_BODY and self.headers.get("content-length", "0") != "0"
+        self.will_close = self.will_close or self.status < 200 or has_wrong_body
