@@ -2,15 +2,18 @@
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.conf import settings
 from redis import Redis
 
 from dispatch.lanes import Lane, Lanes
+from tests.waiting import wait_for
 
 ONE, TWO, THREE = (uuid.UUID(int=number) for number in (1, 2, 3))
 SOON = 3600.0
+A_MOMENT = 0.01
 
 
 @pytest.fixture
@@ -154,3 +157,80 @@ def test_an_overdue_sweep_is_told_to_one_only(lanes: Lanes) -> None:
 def test_a_noted_sweep_is_not_overdue(lanes: Lanes) -> None:
     lanes.note_sweep(SOON)
     assert not lanes.is_sweep_overdue(SOON)
+
+
+def test_a_ring_says_whether_a_pump_attends(lanes: Lanes) -> None:
+    assert lanes.ring({})
+    assert not lanes.ring({ONE: 0})
+
+    taken(lanes)
+    assert lanes.ring({ONE: 0})
+    assert lanes.ring({TWO: SOON})
+
+    lanes.leave()
+    assert not lanes.ring({ONE: 0})
+
+
+def test_a_pump_that_takes_nothing_attends_all_the_same(lanes: Lanes) -> None:
+    lanes.take("me", limit=0, lease=SOON)
+
+    assert lanes.ring({ONE: 0})
+
+
+def test_a_killed_pump_is_relied_upon_for_two_seconds_at_most(lanes: Lanes) -> None:
+    taken(lanes)
+    assert 0 < lanes._client.pttl("{webhooks}:attended") <= 2000
+
+    lanes._client.pexpire("{webhooks}:attended", 1)
+    wait_for(lambda: not lanes._client.exists("{webhooks}:attended"))
+    assert not lanes.ring({ONE: 0})
+
+
+def test_whoever_listens_hears_what_was_rung_before(lanes: Lanes) -> None:
+    taken(lanes)
+    lanes.ring({ONE: 0})
+    lanes.ring({ONE: 0, TWO: 0})
+
+    assert lanes.listen(SOON)
+    # Once for all that was rung: it is looked for in the lanes.
+    assert not lanes.listen(A_MOMENT)
+
+
+def test_whoever_listens_hears_what_is_rung_meanwhile(lanes: Lanes) -> None:
+    taken(lanes)
+    with ThreadPoolExecutor() as listener:
+        heard = listener.submit(lanes.listen, SOON)
+        wait_for(lambda: lanes._client.info("clients")["blocked_clients"] == 1)
+        assert not heard.done()
+        lanes.ring({ONE: 0})
+
+        assert heard.result(20)
+    assert taken(lanes) == [ONE]
+
+
+def test_one_of_many_who_listen_hears_a_ring(lanes: Lanes) -> None:
+    taken(lanes)
+    with ThreadPoolExecutor() as listeners:
+        heard = [listeners.submit(lanes.listen, 5) for _ in range(2)]
+        wait_for(lambda: lanes._client.info("clients")["blocked_clients"] == 2)
+        lanes.ring({ONE: 0})
+        wait_for(lambda: any(each.done() for each in heard))
+        assert [each.done() for each in heard].count(True) == 1
+
+        lanes.ring({ONE: 0})
+        assert [each.result(20) for each in heard] == [True, True]
+
+
+def test_nobody_is_told_of_rings_while_no_pump_attends(lanes: Lanes) -> None:
+    lanes.ring({ONE: 0})
+
+    assert not lanes.listen(A_MOMENT)
+
+
+def test_leaving_says_what_waits(lanes: Lanes) -> None:
+    lanes.ring({ONE: 0})
+    taken(lanes)
+    assert lanes.leave() == 0
+
+    lanes.ring({TWO: 0, THREE: SOON})
+    assert lanes.leave() == 1

@@ -459,6 +459,30 @@ class TestConnections:
             send(transport, f"http://{names[1]}:{receiver.port}/")
             assert receiver.connections == 259
 
+    def test_one_that_is_idle_for_too_long_is_closed_and_not_used_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ended: list[Conversation] = []
+        later = 0.0
+
+        class Clock:
+            @staticmethod
+            def monotonic() -> float:
+                return time.monotonic() + later
+
+        def behave(conversation: Conversation) -> None:
+            answering(OK)(conversation)
+            ended.append(conversation)
+
+        monkeypatch.setattr("dispatch.idle_connections.time", Clock)
+        with receiving_raw(behave) as receiver, transporting(idle_seconds=LONG) as transport:
+            send(transport, receiver.url)
+            send(transport, receiver.url)
+            assert receiver.connections == 1
+
+            later = LONG + 1
+            send(transport, receiver.url)
+            assert receiver.connections == 2
+            wait_for(lambda: ended == receiver.conversations[:1])
+
     def test_requests_to_one_host_go_side_by_side(self) -> None:
         together = threading.Barrier(4)
 
@@ -590,6 +614,24 @@ class TestTls:
     def test_a_certificate_of_an_unknown_authority_is_refused(self, trusting: ssl.SSLContext) -> None:
         behave = over_tls(trustme.CA().issue_cert("localhost"), answering(OK))
         self.refuses(behave, trusting, "TLS failed: unable to get local issuer certificate.")
+
+    def test_an_authority_that_is_named_is_trusted_and_no_other(self, authority: trustme.CA, tmp_path: Path) -> None:
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        ours, theirs = (over_tls(each.issue_cert("localhost"), answering(OK)) for each in (authority, trustme.CA()))
+        with (
+            receiving_raw(ours) as receiver,
+            receiving_raw(theirs) as of_another,
+            transporting(ca_file=tmp_path / "authority.pem") as trusting,
+            transporting() as not_trusting,
+        ):
+            answered = send(trusting, f"https://localhost:{receiver.port}/")
+            refused = [
+                send(trusting, f"https://localhost:{of_another.port}/"),
+                send(not_trusting, f"https://localhost:{receiver.port}/"),
+            ]
+
+        assert (answered.status_code, answered.body) == (200, b"ok")
+        assert [each.error for each in refused] == ["TLS failed: unable to get local issuer certificate."] * 2
 
     def test_a_receiver_that_speaks_no_tls_is_refused(self, trusting: ssl.SSLContext) -> None:
         def behave(conversation: Conversation) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.conf import settings
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from dispatch import outbox, wake
 from dispatch.lanes import Lanes
@@ -13,8 +15,8 @@ from dispatch.models import Delivery
 from dispatch.publish import publish_event
 from dispatch.sweep import rescue, sweep, sweep_if_overdue
 from subscriptions import ids
-from subscriptions.models import EndpointState
-from tests.factories import NOON, EndpointFactory
+from subscriptions.models import Endpoint, EndpointState
+from tests.factories import NOON, EndpointFactory, EventFactory, SubscriberFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,6 +33,10 @@ def redis() -> Iterator[Redis]:
 
 def taken(lanes: Lanes) -> list[str]:
     return [ids.encode("ep", lane) for lane in lanes.take("me", limit=100, lease=10).lanes]
+
+
+def unreachable() -> Lanes:
+    return Lanes(Redis(port=1, retry=Retry(NoBackoff(), 0)))
 
 
 def test_a_sweep_brings_back_the_lanes_of_active_endpoints_and_calls_a_pump(redis: Redis) -> None:
@@ -99,7 +105,7 @@ def test_without_redis_the_databases_part_is_done_all_the_same() -> None:
     outbox.claim({ids.decode("ep", endpoint.id): 1}, now=NOON, lease=60, worker="host:1")
 
     with pytest.raises(RedisError):
-        sweep(Lanes(Redis(port=1)), NOON + timedelta(seconds=61))
+        sweep(unreachable(), NOON + timedelta(seconds=61))
     assert Delivery.objects.get().status == "pending"
 
 
@@ -116,3 +122,36 @@ def test_others_sweep_only_if_nobody_has(redis: Redis) -> None:
     redis.flushdb()
     sweep_if_overdue(lanes, datetime.now(UTC))
     assert taken(lanes) == [endpoint.id]
+
+
+def pending_at_many(count: int) -> list[Endpoint]:
+    """Create as many endpoints with a delivery each that is due, in the order of their ids."""
+    subscriber, event = SubscriberFactory(), EventFactory()
+    endpoints = Endpoint.objects.bulk_create(
+        Endpoint(subscriber=subscriber, url=f"https://receiver.example/{number}") for number in range(count)
+    )
+    Delivery.objects.bulk_create(
+        Delivery(event=event, endpoint=each, next_attempt_at=NOON, created_at=NOON) for each in endpoints
+    )
+    return sorted(endpoints, key=lambda endpoint: endpoint.id)
+
+
+def test_a_sweep_rings_the_lanes_of_all_however_many(redis: Redis) -> None:
+    endpoints = pending_at_many(2001)
+    lanes = Lanes(redis)
+    sweep(lanes, NOON)
+
+    assert lanes.count_waiting() == 2001
+    rung = lanes.take("me", limit=3000, lease=10).lanes
+    assert {ids.encode("ep", lane) for lane in rung} == {endpoint.id for endpoint in endpoints}
+
+
+def test_without_redis_the_databases_part_is_done_for_all_however_many() -> None:
+    endpoints = pending_at_many(1002)
+    for endpoint in (endpoints[0], endpoints[-1]):
+        endpoint.change_state(EndpointState.DISABLED, reason="asked for", now=NOON)
+
+    with pytest.raises(RedisError):
+        sweep(unreachable(), NOON)
+    cancelled = Delivery.objects.filter(status="cancelled").values_list("endpoint_id", flat=True)
+    assert set(cancelled) == {endpoints[0].id, endpoints[-1].id}
