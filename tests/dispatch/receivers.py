@@ -29,6 +29,8 @@ class Receiver:
 
     def __init__(self, *script: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
+        # Requests that are not answered yet, and how many there ever were at a time.
+        self.under_way = self.most_under_way = 0
         self._script = list(script)
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -54,9 +56,13 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with receiver._lock:
                     receiver.received.append(Received(self.path, dict(self.headers), body))
+                    receiver.under_way += 1
+                    receiver.most_under_way = max(receiver.most_under_way, receiver.under_way)
                     answer = receiver._script.pop(0) if receiver._script else Answer()
                 if answer.after is not None:
                     answer.after.wait(60)
+                with receiver._lock:
+                    receiver.under_way -= 1
                 with contextlib.suppress(OSError):
                     self.send_response(answer.status)
                     for name, value in answer.headers.items():
