@@ -1,6 +1,7 @@
 """Reading answers: in one go where they are plain, with http.client where they are not, to the same result."""
 
 import http.client
+import itertools
 import socket
 
 import pytest
@@ -48,7 +49,7 @@ def read(*parts: bytes, limit: int = LIMIT) -> tuple[Answer, bool]:
 
 def split(text: bytes, *positions: int) -> list[bytes]:
     cuts = sorted({0, len(text), *(position % len(text) for position in positions)})
-    return [text[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(cuts)]
 
 
 @given(plain_answers(), st.lists(st.integers(0, 2**16), min_size=1, max_size=4))
