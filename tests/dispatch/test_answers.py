@@ -12,7 +12,10 @@ from dispatch.answers import Answer, read_answer
 
 LIMIT = 300
 TOKEN = st.text("!#$%&'*+-.^_`|~0123456789abcXYZ", min_size=1, max_size=20)
-# What a line may have, and a little more: tabs, control characters, Latin-1.
+REASON = st.text(
+    st.just("\t") | st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30
+)
+# What a header may have, and a little more: control characters.
 TEXT = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=30)
 CONNECTION = st.sampled_from(["keep-alive", "close", "Close", "upgrade", "x, close"])
 TOLD_APART = {"content-length", "transfer-encoding", "connection"}
@@ -22,7 +25,7 @@ TOLD_APART = {"content-length", "transfer-encoding", "connection"}
 def plain_answers(draw: st.DrawFn) -> bytes:
     """Make an answer that states its length and has as much, in the form that nearly all servers use."""
     status = draw(st.sampled_from([200, 201, 202, 204, 301, 304, 400, 404, 410, 429, 500, 503, 599, 999]))
-    reason = draw(st.none() | TEXT)
+    reason = draw(st.none() | REASON)
     body = draw(st.binary(max_size=LIMIT))
     headers = draw(st.lists(st.tuples(TOKEN.filter(lambda name: name.lower() not in TOLD_APART), TEXT), max_size=8))
     headers += [("Connection", text) for text in draw(st.lists(CONNECTION, max_size=2))]
