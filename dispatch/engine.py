@@ -110,6 +110,8 @@ class Engine:
         results, self._unsent = self._unsent, []
         results += self._transport.poll(0 if results else timeout)
         done = [self._judge(result) for result in results]
+        if self._risky_waiting:
+            self._count_what_turned_slow()
         self._fill_slots()
         return done
 
@@ -122,6 +124,12 @@ class Engine:
         for job in withdrawn:
             self._windows.end(job.claim.endpoint_id, job)
         return withdrawn
+
+    def _count_what_turned_slow(self) -> None:
+        now = time.monotonic()
+        self._risky_under_way.update(
+            job for job in self._under_way if self._windows.is_slow(job.claim.endpoint_id, now)
+        )
 
     def _fill_slots(self) -> None:
         now = time.monotonic()
@@ -136,6 +144,10 @@ class Engine:
                 continue
             if is_risky:
                 self._risky_under_way.add(job)
+            elif self._windows.is_slow(job.claim.endpoint_id, now):
+                # It has turned slow since the job came.
+                self._risky_waiting.add(job.claim.endpoint_id, job)
+                continue
             self._begin(job, now)
 
     def _begin(self, job: Job, now: float) -> None:

@@ -13,6 +13,9 @@ class Turns(Generic[Item]):
     def __init__(self) -> None:
         self._lanes: OrderedDict[Hashable, deque[Item]] = OrderedDict()
 
+    def __bool__(self) -> bool:
+        return bool(self._lanes)
+
     def add(self, lane: Hashable, item: Item) -> None:
         """Put `item` behind the others of its lane."""
         waiting = self._lanes.get(lane)

@@ -65,9 +65,11 @@ def make_endpoint(url: str = "http://127.0.0.1:1/hooks", **signer: object) -> En
     return EndpointSnapshot(uuid.uuid4(), url, EndpointState.ACTIVE, Signer(**{"secrets": (SECRET,), **signer}))  # type: ignore[arg-type]
 
 
-def make_job(endpoint: EndpointSnapshot, *, body: bytes = b"{}", begin_in: float = LONG) -> Job:
+def make_job(
+    endpoint: EndpointSnapshot, *, body: bytes = b"{}", begin_in: float = LONG, begin_by: float | None = None
+) -> Job:
     claim = Claim(uuid.uuid4(), uuid.uuid4(), endpoint.id, 1, uuid.uuid4())
-    return Job(claim, endpoint, body, time.monotonic() + begin_in)
+    return Job(claim, endpoint, body, time.monotonic() + begin_in if begin_by is None else begin_by)
 
 
 def submit(engine: Engine, endpoint: EndpointSnapshot, count: int) -> list[Job]:
@@ -487,6 +489,41 @@ class TestWindows:
             assert len(transport.under_way) == 8
             transport.answer(8, took=SLOW_AFTER * 2)
             engine.poll(0)
+
+    def test_what_an_endpoint_holds_that_began_to_hang_counts_among_that_half(
+        self, transport: InMemory, clock: Clock
+    ) -> None:
+        engine = make_engine(transport, concurrency=8)
+        hanging, quick = make_endpoint(), make_endpoint()
+        for endpoint in (hanging, quick):
+            engine.submit(make_job(endpoint, begin_by=clock.now + 100))
+            transport.answer()
+            engine.poll(0)
+        for endpoint in (*[hanging] * 3, *[make_endpoint() for _ in range(5)]):
+            engine.submit(make_job(endpoint, begin_by=clock.now + 100))
+        assert len(transport.under_way) == 7
+
+        # A new one answers after long: nobody new begins in its place, as three that hang and three new ones are there.
+        clock.now += SLOW_AFTER + 0.1
+        transport.under_way.insert(0, transport.under_way.pop())
+        transport.answer()
+        engine.poll(0)
+        assert len(transport.under_way) == 6
+        for _ in range(2):
+            engine.submit(make_job(quick, begin_by=clock.now + 100))
+        assert len(transport.under_way) == 8
+
+    def test_jobs_that_wait_when_their_endpoint_turns_slow_share_that_half(self, transport: InMemory) -> None:
+        engine = make_engine(transport, concurrency=4)
+        hanging, quick = make_quick(engine, transport), make_quick(engine, transport)
+        submit(engine, hanging, 8)
+        assert len(transport.under_way) == 4
+
+        transport.answer(4, failure=Outcome.TIMEOUT)
+        engine.poll(0)
+        assert len(transport.under_way) == 2
+        submit(engine, quick, 2)
+        assert len(transport.under_way) == 4
 
     def test_new_and_slow_endpoints_together_never_get_more_than_half_of_the_slots(self, transport: InMemory) -> None:
         engine = make_engine(transport, concurrency=8)
