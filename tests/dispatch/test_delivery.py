@@ -30,8 +30,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
-def worker(process_environment: dict[str, str]) -> Iterator[Worker]:
-    with working(process_environment) as worker:
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def worker(process_environment: dict[str, str], authority: trustme.CA) -> Iterator[Worker]:
+    with (
+        authority.cert_pem.tempfile() as ca_file,
+        working(process_environment, WEBHOOKS_CA_FILE=ca_file) as worker,
+    ):
         yield worker
 
 
@@ -170,8 +178,7 @@ def test_a_refused_connection_is_retried(worker: Worker) -> None:
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(worker: Worker) -> None:
-    tls = certificate_of_nobody()
-    with receiving(tls=tls) as receiver:
+    with receiving(tls=serving_tls(trustme.CA())) as receiver:
         endpoint_at(receiver.url)
         delivery = settled(publish_event("invoice.paid", {"amount": 1}).event)
 
@@ -180,9 +187,18 @@ def test_a_certificate_of_an_unknown_authority_is_refused(worker: Worker) -> Non
     assert receiver.received == []
 
 
-def certificate_of_nobody() -> ssl.SSLContext:
+def test_a_certificate_of_an_authority_of_the_settings_is_trusted(worker: Worker, authority: trustme.CA) -> None:
+    with receiving(tls=serving_tls(authority)) as receiver:
+        endpoint_at(receiver.url)
+        delivery = settled(publish_event("invoice.paid", {"amount": 1}).event)
+
+    assert outcomes(delivery) == [(1, "success", 200)]
+    assert len(receiver.received) == 1
+
+
+def serving_tls(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
 
 
