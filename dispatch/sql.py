@@ -23,8 +23,8 @@ def plan_once(sender: object, connection: BaseDatabaseWrapper, **_: Any) -> None
 
 def execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     if connection.vendor == "postgresql":
-        # A cursor of psycopg itself: it sends parameters beside the statement and prepares what it repeats, where
-        # Django's writes them into the text.
+        # A cursor of psycopg itself: it sends parameters beside the statement and has it prepared, where Django's
+        # writes them into the text, to be planned each time.
         connection.ensure_connection()
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
             cursor.execute(sql, parameters)

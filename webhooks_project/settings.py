@@ -91,7 +91,7 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
         # A host that swallows packets is an error soon, not a request that hangs for minutes.
         "connect_timeout": 5,
         # Django prepares nothing unless it is told to: planning publishing's statement took longer than running it.
-        "prepare_threshold": 2,
+        "prepare_threshold": 0,
         **DATABASES["default"].get("OPTIONS", {}),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -8,7 +8,7 @@ class Attempt(models.Model):
     """One HTTP request for a delivery, as it went. Written once, by `dispatch.outbox`, and never changed."""
 
     id = PublicIdField("att")
-    # Written in one statement with its delivery's move: to have the database look it up again costs as much as an index.
+    # Written in one statement with its delivery's move: to have it looked up again costs as much as an index.
     delivery = models.ForeignKey(
         Delivery, on_delete=models.PROTECT, related_name="attempts", db_index=False, db_constraint=False
     )

@@ -11,7 +11,7 @@ from dispatch import outbox
 from dispatch.models import Attempt, Delivery
 from dispatch.outbox import Attempted, Claim
 from dispatch.publish import publish_event
-from dispatch.sql import execute, plan_for_a_worker
+from dispatch.sql import execute, plan_once
 from dispatch.states import DeliveryStatus, Outcome
 from subscriptions import ids
 from tests.factories import NOON, EndpointFactory
@@ -26,7 +26,7 @@ pytestmark = [
 def _connection_like_a_workers() -> Iterator[None]:
     connection.close()
     connection.connect()
-    plan_for_a_worker(sender=None, connection=connection)
+    plan_once(sender=None, connection=connection)
     yield
     connection.close()
 
