@@ -15,7 +15,7 @@ from django.db import connection
 from pytest_django import Settings
 from redis import Redis
 
-from dispatch import stopping
+from dispatch import stopping, wake
 from dispatch.endpoint_snapshots import EndpointSnapshots
 from dispatch.engine import Engine
 from dispatch.lanes import Lanes
@@ -152,6 +152,7 @@ def test_after_a_pump_has_left_the_next_event_calls_one(redis: Redis, pumping: R
         assert messages(redis) == 0
         for _ in range(10):
             publish(endpoint)
+        wake.finish()
 
         assert messages(redis) == 1
         with pumping():
