@@ -85,7 +85,7 @@ class Pump:
                 self._busy_at = time.monotonic()
             elif self._is_over():
                 break
-            else:
+            elif not self._held.others_wait:
                 self._reach_redis(self._listen)
             self._reach_redis(self._call_others)
         self._called_at = 0.0

@@ -159,6 +159,24 @@ def test_after_a_pump_has_left_the_next_event_calls_one(redis: Redis, pumping: R
             wait_for(lambda: Delivery.objects.filter(status="delivered").count() == 11)
 
 
+def test_a_pump_does_not_listen_while_lanes_wait(redis: Redis, pumping: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: list[int] = []
+    listen = Lanes.listen
+
+    def count_and_listen(self: Lanes, seconds: float) -> bool:
+        waiting.append(self.count_waiting())
+        return listen(self, seconds)
+
+    monkeypatch.setattr(Lanes, "listen", count_and_listen)
+    # Several times as many as it takes at once, and in none of them is anything due.
+    Lanes(redis).ring({uuid.uuid4(): 0.0 for _ in range(200)})
+    with receiving() as receiver, pumping():
+        settled(publish(endpoint_at(receiver.url)))
+        wait_for(lambda: waiting)
+
+    assert waiting[0] == 0
+
+
 def test_a_pump_without_anything_to_do_ends_when_it_has_lingered(
     redis: Redis, pumping: Runs, settings: Settings
 ) -> None:
