@@ -17,6 +17,8 @@ Lane = TypeVar("Lane", bound=Hashable)
 _START = 8
 # A share is not worth a look into the database if it is smaller than this.
 _SHARE = 4
+# Nor is it worth looking at more lanes than this, where they have enough.
+_LANES_AT_ONCE = 20
 _REMEMBERED = 10_000
 
 
@@ -160,7 +162,7 @@ class Windows:
 
 def _shared_out(wanted: Mapping[Lane, int], left: int) -> Mapping[Lane, int]:
     """Give each lane what it wants or its share, and then what is left to those that want more."""
-    share = max(_SHARE, left // max(1, len(wanted)))
+    share = max(_SHARE, left // _LANES_AT_ONCE, left // max(1, len(wanted)))
     shares: dict[Lane, int] = {}
     for at_most in (share, left):
         for lane, room in wanted.items():

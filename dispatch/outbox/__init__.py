@@ -104,6 +104,8 @@ def finish(attempted: Sequence[Attempted]) -> set[uuid.UUID]:
 
 def payloads(event_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, bytes]:
     """Read the bodies of events, as the bytes that are sent."""
+    if not event_ids:
+        return {}
     rows = select_by_ids("SELECT id, payload FROM dispatch_event WHERE id", list(event_ids))
     return {to_uuid(row[0]): row[1].encode() for row in rows}
 
