@@ -22,6 +22,7 @@ from dispatch.windows import Windows
 from subscriptions import ids
 
 _CLAIMS_PER_SLOT = 4
+_CLAIMS_AHEAD = 192
 
 
 # Compared by identity: after a claim has ended, the same delivery may be claimed once more.
@@ -53,7 +54,7 @@ class Engine:
         self._concurrency = concurrency
         self._user_agent = user_agent
         # Some claims wait for a free slot, so that none is idle while the next are claimed.
-        self.capacity = concurrency * _CLAIMS_PER_SLOT
+        self.capacity = min(concurrency * _CLAIMS_PER_SLOT, concurrency + _CLAIMS_AHEAD)
         half = max(1, concurrency // 2)
         self._windows = Windows(
             capacity=self.capacity,

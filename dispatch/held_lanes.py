@@ -17,6 +17,7 @@ _RENEWALS_PER_LEASE = 5
 @dataclass(slots=True)
 class _Held:
     due_at: float | None
+    served_at: float
     claimed: int = 0
     turns: int = 0
     is_backlogged: bool = False
@@ -49,7 +50,7 @@ class HeldLanes:
         now = time.monotonic()
         taken = self._scheduled.take(self._owner, limit=max(0, limit), lease=self._lease)
         # In front: whoever has little gets it before those go on that have much.
-        self._held = {lane: _Held(due_at=now) for lane in taken.lanes} | self._held
+        self._held = {lane: _Held(due_at=now, served_at=now) for lane in taken.lanes} | self._held
         for lane in taken.rung:
             if lane in self._held:
                 self._held[lane].due_at = now
@@ -82,23 +83,29 @@ class HeldLanes:
             if held.due_at is not None and held.due_at <= now and not (self.others_wait and held.claimed >= _TURN)
         ]
 
+    def neglected(self, seconds: float) -> list[Lane]:
+        """List the lanes from which nothing was claimed for so long."""
+        before = time.monotonic() - seconds
+        return [lane for lane, held in self._held.items() if held.served_at < before]
+
     def note_claims(self, lane: Lane, count: int, *, next_due_in: float | None) -> None:
         """Note what was claimed in `lane` and in how many seconds the next is due, if any. Others go first now."""
         held = self._held.pop(lane)
         held.claimed += count
         held.turns += 1
+        held.served_at = time.monotonic()
         held.due_at = None if next_due_in is None else time.monotonic() + next_due_in
         held.is_backlogged = next_due_in is not None and next_due_in <= 0
         self._held[lane] = held
 
     def newest(self, rooms: Mapping[Lane, int]) -> Mapping[Lane, int]:
-        """Say how many of the rooms are for what fell due last: half, in lanes where more was due than was claimed.
+        """Say how many of the rooms are for what fell due last: all, at every second turn of lanes with a backlog.
 
-        So new events don't wait until a backlog has been sent, such as one of replays.
+        A lane has one where more was due than was claimed. So new events don't wait until a backlog has been sent,
+        such as one of replays.
         """
         held = ((lane, self._held[lane], room) for lane, room in rooms.items())
-        # Of a room of one, every second.
-        return {lane: (room + each.turns % 2) // 2 for lane, each, room in held if each.is_backlogged}
+        return {lane: room for lane, each, room in held if each.is_backlogged and each.turns % 2}
 
     def note_due(self, lane: Lane, delay: float) -> None:
         """Note that something will be due in `lane` in `delay` seconds, if it is held."""

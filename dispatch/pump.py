@@ -35,6 +35,9 @@ _LANES_AT_ONCE = 128
 _PATIENCE = 0.02
 _LISTENING = 1.0
 _CALL_INTERVAL = 0.5
+# Seconds that others have to take lanes that wait, before a run that has enough to do takes more of them.
+_COURTESY = 0.05
+_NEGLECT = 1.0
 _DATABASE_PAUSE = 0.5
 # A run that is never without slow requests ends after this many slices.
 _SLICES_AT_MOST = 10
@@ -66,7 +69,7 @@ class Pump:
         self._unsent: list[Claim] = []
         self._is_redis_lost = False
         self._started_at = self._saved_at = self._busy_at = time.monotonic()
-        self._filled_at = self._called_at = 0.0
+        self._filled_at = self._called_at = self._taken_at = 0.0
         self._intake = _Intake.ALL
 
     def run(self) -> None:
@@ -125,7 +128,7 @@ class Pump:
     def _fill(self) -> None:
         """Claim what is due in the lanes and hand it to the engine, unless that is not worth while yet."""
         now = time.monotonic()
-        is_room_small = self._engine.room * 2 < self._engine.capacity
+        is_room_small = self._is_room_small()
         if self._intake is _Intake.NONE or (is_room_small and now - self._filled_at < _PATIENCE):
             return
         self._filled_at = now
@@ -133,12 +136,16 @@ class Pump:
         if not self._held.are_sure:
             return
         due = self._due()
+        if is_room_small:
+            # Who has something under way or waiting has enough until there is room for a claim that is worth it.
+            due = [lane for lane in due if not self._engine.held_by(lane)]
         snapshots = self._snapshots.get(due, now)
         for lane in due:
             # An endpoint that is paused or disabled is not served; the sweep brings its lane in again.
             if lane not in snapshots or snapshots[lane].state is not EndpointState.ACTIVE:
                 self._held.note_nothing_due(lane)
-        rooms = self._engine.rooms(self._due())
+        served = set(self._due())
+        rooms = self._engine.rooms([lane for lane in due if lane in served])
         if not rooms:
             return
         begin_by = now + _SURE * self._settings.claim_lease - self._settings.request_deadline
@@ -158,7 +165,15 @@ class Pump:
             delay = None if due_at is None else (due_at - claimed_at).total_seconds()
             self._held.note_claims(lane, counts[lane], next_due_in=delay)
 
+    def _is_room_small(self) -> bool:
+        return self._engine.room * 2 < self._engine.capacity
+
     def _take(self) -> None:
+        now = time.monotonic()
+        has_enough = self._engine.room * 4 < self._engine.capacity * 3
+        if self._held.others_wait and has_enough and now - self._taken_at < _COURTESY:
+            return
+        self._taken_at = now
         self._held.take(min(_LANES_AT_ONCE, self._engine.room - len(self._held.due())))
 
     def _due(self) -> list[Lane]:
@@ -194,6 +209,10 @@ class Pump:
 
     def _release(self) -> None:
         keep = () if self._intake is _Intake.NONE else self._held.due()
+        if self._intake is _Intake.ALL and self._is_room_small():
+            # Those that found no room for long are better off with others, or in the queue.
+            neglected = set(self._held.neglected(_NEGLECT))
+            keep = [lane for lane in keep if lane not in neglected]
         self._held.release(lambda lane: self._engine.held_by(lane) > 0, keep=keep)
 
     def _leave(self) -> None:
