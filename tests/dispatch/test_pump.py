@@ -174,7 +174,8 @@ def test_a_pump_does_not_listen_while_lanes_wait(redis: Redis, pumping: Runs, mo
         settled(publish(endpoint_at(receiver.url)))
         wait_for(lambda: waiting)
 
-    assert waiting[0] == 0
+    # The event itself may be rung at that moment.
+    assert waiting[0] <= 1
 
 
 def test_a_pump_without_anything_to_do_ends_when_it_has_lingered(
