@@ -75,9 +75,8 @@ def test_publishing_without_redis_succeeds_soon_and_the_sweep_delivers(
             if fail is hang:
                 os.kill(failing.pid, signal.SIGCONT)
 
-        assert first < LIMIT
-        # Redis is left alone for a while after it has not answered.
-        assert second < first
+        # Who publishes waits for no answer of Redis.
+        assert max(first, second) < LIMIT
         assert Delivery.objects.filter(status="pending").count() == 2
         with working(process_environment):
             wait_for(lambda: Delivery.objects.filter(status="delivered").count() == 2)
