@@ -140,12 +140,11 @@ class Pump:
             # Who has something under way or waiting has enough until there is room for a claim that is worth it.
             due = [lane for lane in due if not self._engine.held_by(lane)]
         snapshots = self._snapshots.get(due, now)
-        for lane in due:
-            # An endpoint that is paused or disabled is not served; the sweep brings its lane in again.
-            if lane not in snapshots or snapshots[lane].state is not EndpointState.ACTIVE:
-                self._held.note_nothing_due(lane)
-        served = set(self._due())
-        rooms = self._engine.rooms([lane for lane in due if lane in served])
+        served = [lane for lane in due if lane in snapshots and snapshots[lane].state is EndpointState.ACTIVE]
+        # An endpoint that is paused or disabled is not served; the sweep brings its lane in again.
+        for lane in set(due).difference(served):
+            self._held.note_nothing_due(lane)
+        rooms = self._engine.rooms(served)
         if not rooms:
             return
         begin_by = now + _SURE * self._settings.claim_lease - self._settings.request_deadline
