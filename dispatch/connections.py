@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
 from urllib3.util import parse_url
 
-from dispatch import addresses
+from dispatch.addresses import AddressPolicy
 from dispatch.deadlines import Exchange
 from dispatch.idle_connections import IdleConnections
 
@@ -33,7 +33,7 @@ AddressInfo = tuple[Any, ...]
 
 
 class AddressRefused(Exception):
-    """The policy does not allow an address. Not an `OSError`, which urllib3 would wrap."""
+    """The policy does not allow an address, its port or plain http. Not an `OSError`, which urllib3 would wrap."""
 
 
 class NameNotResolvedInTime(ConnectTimeoutError):
@@ -58,12 +58,12 @@ def target_of(url: str) -> Target:
     if parsed.scheme not in _PORTS or not parsed.host:
         raise LocationParseError("not an http or https URL")
     authority = parsed.host if parsed.port is None else f"{parsed.host}:{parsed.port}"
-    port = parsed.port or _PORTS[parsed.scheme]
+    port = _PORTS[parsed.scheme] if parsed.port is None else parsed.port
     return Target(parsed.scheme, parsed.host.strip("[]"), port, authority, parsed.request_uri)
 
 
 class Connector:
-    """Connects within `timeout` seconds, to public addresses and those in `allowed_networks` only.
+    """Connects within `timeout` seconds, after at most `dns_timeout` for the name, to what `policy` allows.
 
     Connections that are given back are used again, and share the one TLS context.
     """
@@ -73,12 +73,14 @@ class Connector:
         tls: ssl.SSLContext,
         *,
         timeout: float,
-        allowed_networks: tuple[addresses.Network, ...],
+        dns_timeout: float,
+        policy: AddressPolicy,
         idle: IdleConnections,
     ) -> None:
         self._tls = tls
         self._timeout = timeout
-        self._allowed_networks = allowed_networks
+        self._dns_timeout = dns_timeout
+        self._policy = policy
         # The resolver of the C library obeys no time-out: it is asked in threads that can be left behind.
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver")
         self._idle = idle
@@ -124,7 +126,7 @@ class Connector:
         """
         found = self._resolve(connection, exchange)
         for *_, address in found:
-            reason = addresses.refusal(address[0], self._allowed_networks)
+            reason = self._policy.refusal(address[0], port=address[1], tls=isinstance(connection, HTTPSConnection))
             if reason is not None:
                 raise AddressRefused(reason)
         failure: OSError = OSError("the host has no address")
@@ -157,7 +159,9 @@ class Connector:
             opened.settimeout(min(self._timeout, exchange.remaining))
             exchange.use(opened)
             opened.connect(address)
-        except OSError:
+            if opened.getpeername()[:2] != address[:2]:
+                raise AddressRefused(f"a connection to {address[0]} led elsewhere.")
+        except (OSError, AddressRefused):
             opened.close()
             raise
         return opened
@@ -168,7 +172,7 @@ class Connector:
             return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         answer = self._resolvers.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
-            return answer.result(min(self._timeout, exchange.remaining))
+            return answer.result(min(self._dns_timeout, exchange.remaining))
         except NoAnswerInTime as error:
             answer.cancel()
             raise NameNotResolvedInTime(connection, "the resolver did not answer") from error

@@ -19,7 +19,7 @@ def explain(problem: BaseException, *, has_answered: bool) -> tuple[Outcome, str
         return next((cause for cause in causes if isinstance(cause, kinds)), None)
 
     if refused := find(AddressRefused):
-        return Outcome.ADDRESS_REFUSED, f"The address was refused: {refused}. See WEBHOOKS_ALLOWED_NETWORKS."
+        return Outcome.ADDRESS_REFUSED, f"The address was refused: {refused}"
     if find(NameNotResolvedInTime):
         return Outcome.TIMEOUT, "The host name was not resolved in time."
     if find(NameResolutionError):

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from dispatch.addresses import AddressPolicy
 from dispatch.endpoint_snapshots import EndpointSnapshots
 from dispatch.engine import Engine
 from dispatch.pump import Pump
@@ -38,7 +39,13 @@ def _engine() -> Engine:
             idle_connections=configured.idle_connections,
             idle_seconds=configured.idle_seconds,
             ca_file=configured.ca_file,
-            allowed_networks=configured.allowed_networks,
+            dns_timeout=configured.dns_timeout,
+            policy=AddressPolicy(
+                allowed_networks=configured.allowed_networks,
+                allowed_ports=configured.allowed_ports,
+                # On a developer's own machine nobody has certificates.
+                https_only=False if settings.DEBUG and configured.https_only is None else configured.https_only,
+            ),
         )
     )
     return Engine(

@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import certifi
 import requests
 from requests.adapters import HTTPAdapter
 
-from dispatch import addresses
+from dispatch.addresses import AddressPolicy
 from dispatch.answers import Answer, read_answer
 from dispatch.connections import Connector, Target, target_of
 from dispatch.deadlines import Exchange, Watchdog
@@ -43,8 +43,9 @@ class Limits:
     response_limit: int
     idle_connections: int
     idle_seconds: float
-    allowed_networks: tuple[addresses.Network, ...] = ()
     ca_file: Path | None = None
+    dns_timeout: float = 5.0
+    policy: AddressPolicy = field(default_factory=AddressPolicy)
 
 
 class RequestsTransport:
@@ -60,7 +61,8 @@ class RequestsTransport:
         self._connector = Connector(
             tls or _tls_context(limits.ca_file),
             timeout=limits.connect_timeout,
-            allowed_networks=limits.allowed_networks,
+            dns_timeout=limits.dns_timeout,
+            policy=limits.policy,
             idle=self._idle,
         )
         self._watchdog = Watchdog(limits.deadline, tidy=self._idle.close_old)

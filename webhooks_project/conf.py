@@ -12,6 +12,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAY_BE_ZERO = {
     "enforce_event_types",
+    "https_only",
     "retry_schedule",
     "retry_jitter",
     "retry_after_max",
@@ -66,6 +67,17 @@ class WebhookSettings:
         "Seconds after which a connection that was not used is closed. "
         "Most servers wait for 5: whoever closes first loses no request.",
     )
+    allowed_ports: tuple[range, ...] = _setting(
+        (),
+        "Ports that deliveries may reach, such as `443,8000-8999`, everywhere. "
+        "With none given: 80, 443, 8000, 8080 and 8443, and any port within `WEBHOOKS_ALLOWED_NETWORKS`.",
+    )
+    https_only: bool | None = _setting(
+        None,
+        "Whether plain http is refused everywhere (`true`) or allowed everywhere (`false`). "
+        "With none given: refused, except within `WEBHOOKS_ALLOWED_NETWORKS` and with `DEBUG`.",
+    )
+    dns_timeout: float = _setting(5, "Seconds to wait for the addresses of a receiver's host name.")
     concurrency: int = _setting(64, "Requests that one worker process has under way at a time.")
     lane_window_max: int = _setting(
         64,
@@ -130,6 +142,15 @@ def _boolean(text: str) -> bool:
         raise ValueError("write true or false") from None
 
 
+def _ports(text: str) -> range:
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    if first.isdecimal() and (last.isdecimal() if dash else True):
+        ports = range(int(first), int(last or first) + 1)
+        if ports and ports[0] >= 1 and ports[-1] <= 65535:
+            return ports
+    raise ValueError(f"{text!r} is no port, or range of ports, from 1 to 65535")
+
+
 def _list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return lambda text: tuple(read(part.strip()) for part in text.split(",") if part.strip())
 
@@ -143,11 +164,13 @@ def _file(text: str) -> Path:
 
 _READERS: dict[Any, Callable[[str], Any]] = {
     bool: _boolean,
+    bool | None: _boolean,
     int: int,
     float: float,
     Path | None: _file,
     tuple[float, ...]: _list_of(float),
     tuple[Network, ...]: _list_of(ipaddress.ip_network),
+    tuple[range, ...]: _list_of(_ports),
 }
 
 

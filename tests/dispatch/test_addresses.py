@@ -1,16 +1,21 @@
+import re
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.addresses import refusal
+from dispatch.addresses import AddressPolicy, Network
+from dispatch.special_networks import NEVER as NEVER_LISTED
+from dispatch.special_networks import SPECIAL as SPECIAL_LISTED
 
 EVERYTHING = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 # IANA's special-purpose registries, with multicast and what was never given out.
 SPECIAL = [
     "0.0.0.0/8",
+    "0.0.0.0/32",
     "10.0.0.0/8",
     "100.64.0.0/10",
     "127.0.0.0/8",
@@ -20,11 +25,13 @@ SPECIAL = [
     "192.0.0.8/32",
     "192.0.0.9/32",
     "192.0.0.10/32",
-    "192.0.0.170/31",
+    "192.0.0.170/32",
+    "192.0.0.171/32",
     "192.0.2.0/24",
     "192.31.196.0/24",
     "192.52.193.0/24",
     "192.88.99.0/24",
+    "192.88.99.2/32",
     "192.168.0.0/16",
     "192.175.48.0/24",
     "198.18.0.0/15",
@@ -68,6 +75,8 @@ NEVER = [
     "100.100.100.200/32",
     "192.0.0.192/32",
     "fe80::/10",
+    "fe80::a9fe:a9fe/128",
+    "169.254.169.254/32",
     "fd00:ec2::/32",
     "fd00:42::42/128",
     "fd00:100::100:200/128",
@@ -127,6 +136,31 @@ PUBLIC = [
 ]
 
 
+def refusal(address: str, allowed: Iterable[Network] = ()) -> str | None:
+    """Judge an address alone, on a port and with a scheme that are always allowed."""
+    return AddressPolicy(allowed_networks=tuple(allowed)).refusal(address, port=443, tls=True)
+
+
+def is_not_public(reason: str | None, address: str) -> bool:
+    return (
+        re.fullmatch(
+            rf"{re.escape(address)} \(.+, RFC \d+\) is not a public address\. See WEBHOOKS_ALLOWED_NETWORKS\.",
+            str(reason),
+        )
+        is not None
+    )
+
+
+def is_never_allowed(reason: str | None, address: str) -> bool:
+    return (
+        re.fullmatch(
+            rf"{re.escape(address)} is a link-local or cloud metadata address \(.+\), which no setting allows\.",
+            str(reason),
+        )
+        is not None
+    )
+
+
 def ends(networks: list[str]) -> list[str]:
     """List the first and the last address of each network."""
     return [str(ip_network(network)[at]) for network in networks for at in (0, -1)]
@@ -134,7 +168,7 @@ def ends(networks: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("address", dict.fromkeys(ends(SPECIAL)))
 def test_an_address_of_a_special_network_is_refused(address: str) -> None:
-    assert refusal(address) == f"{address} is not a public address"
+    assert is_not_public(refusal(address), address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -153,17 +187,26 @@ def test_an_address_beside_the_special_networks_may_be_reached(address: str) -> 
     ],
 )
 def test_an_address_mapped_into_ipv6_is_judged_as_the_ipv4_address(address: str, judged: str) -> None:
-    assert refusal(address) == f"{judged} is not a public address"
+    assert is_not_public(refusal(address), judged)
     assert refusal(address, [ip_network(f"{judged}/32")]) is None
-    assert refusal(address, [ip_network("::/0")]) == f"{judged} is not a public address"
+    assert is_not_public(refusal(address, [ip_network("::/0")]), judged)
 
 
 @pytest.mark.parametrize(
     "address",
-    ["64:ff9b::8.8.8.8", "64:ff9b:1::8.8.8.8", "2002:808:808::1", "2001:0:808:808::1", "::8.8.8.8", "::ffff:0:8.8.8.8"],
+    [
+        "64:ff9b::8.8.8.8",
+        "64:ff9b:1::8.8.8.8",
+        "2002:808:808::1",
+        "2001:0:808:808::1",
+        "::8.8.8.8",
+        "::ffff:0:8.8.8.8",
+        "2606:4700::5efe:8.8.8.8",
+        "2606:4700::200:5efe:8.8.8.8",
+    ],
 )
 def test_transition_prefixes_are_refused_even_with_a_public_address_within(address: str) -> None:
-    assert refusal(address) == f"{ip_address(address)} is not a public address"
+    assert is_not_public(refusal(address), str(ip_address(address)))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +216,7 @@ def test_transition_prefixes_are_refused_even_with_a_public_address_within(addre
 def test_link_local_and_metadata_addresses_are_refused(
     address: str, allowed: tuple[IPv4Network | IPv6Network, ...]
 ) -> None:
-    assert refusal(address, allowed) == f"{address} is a link-local or cloud metadata address"
+    assert is_never_allowed(refusal(address, allowed), address)
     assert refusal(address, [*allowed, ip_network(address)]) is not None
 
 
@@ -187,6 +230,8 @@ def test_link_local_and_metadata_addresses_are_refused(
         pytest.param("64:ff9b::", id="NAT64"),
         pytest.param("64:ff9b:1::", id="NAT64 of a local network"),
         pytest.param("64:ff9b:1:ffff::", id="NAT64 of another local network"),
+        pytest.param("2606:4700::5efe:0:0", id="ISATAP"),
+        pytest.param("2606:4700::200:5efe:0:0", id="ISATAP of a public address"),
     ],
 )
 def test_metadata_addresses_stay_refused_within_ipv6_addresses(metadata: str, carrier: str) -> None:
@@ -198,13 +243,26 @@ def test_metadata_addresses_stay_refused_within_ipv6_addresses(metadata: str, ca
 @pytest.mark.parametrize(
     "address",
     [
+        pytest.param("64:ff9b:1:a9fe:a9:fe00::", id="48 bits"),
+        pytest.param("64:ff9b:1:1a9:fe:a9fe::", id="56 bits"),
+        pytest.param("64:ff9b:1:1:a9:fea9:fe00:0", id="64 bits"),
+        pytest.param("64:ff9b:1:1:0:0:a9fe:a9fe", id="96 bits"),
+    ],
+)
+def test_metadata_addresses_stay_refused_behind_a_local_nat64_prefix_of(address: str) -> None:
+    assert is_never_allowed(refusal(address, EVERYTHING), str(ip_address(address)))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
         pytest.param("2002:a9fe:a9fe::1", id="6to4"),
         pytest.param("2001:0:a9fe:a9fe::1", id="Teredo server"),
         pytest.param("2001:0:808:808:0:0:5601:5601", id="Teredo client"),
     ],
 )
 def test_metadata_addresses_stay_refused_at_the_end_of_a_tunnel(address: str) -> None:
-    assert refusal(address, EVERYTHING) == f"{ip_address(address)} is a link-local or cloud metadata address"
+    assert is_never_allowed(refusal(address, EVERYTHING), str(ip_address(address)))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +284,7 @@ def test_an_allowed_network_may_be_reached(address: str, allowed: str) -> None:
 
 @pytest.mark.parametrize("address", ["10.2.0.0", "10.0.255.255", "127.0.0.1", "::1"])
 def test_what_is_beside_an_allowed_network_stays_refused(address: str) -> None:
-    assert refusal(address, [ip_network("10.1.0.0/16")]) == f"{address} is not a public address"
+    assert is_not_public(refusal(address, [ip_network("10.1.0.0/16")]), address)
 
 
 @pytest.mark.parametrize("address", ["fe80::1%eth0", "2606:4700::1%1", "::1%lo", "::ffff:8.8.8.8%1"])
@@ -264,3 +322,92 @@ def test_no_address_that_python_calls_special_may_be_reached(address: IPv4Addres
     if not address.is_global or address.is_multicast or address.is_reserved:
         judged = getattr(address, "ipv4_mapped", None) or address
         assert judged.is_global or refusal(str(address)) is not None
+
+
+def test_every_network_that_is_listed_is_tested_here() -> None:
+    listed = {str(network) for network, _ in SPECIAL_LISTED} - {
+        # Judged as the IPv4 address, and as a link-local one.
+        "::ffff:0.0.0.0/96",
+        "::ffff:0:0/96",
+        "169.254.0.0/16",
+        "fe80::/10",
+    }
+    assert listed == {str(ip_network(network)) for network in SPECIAL} - {"4000::/2"}
+    assert {str(network) for network, _ in NEVER_LISTED} == {str(ip_network(network)) for network in NEVER}
+
+
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        ("10.1.2.3", "10.1.2.3 (private, RFC 1918) is not a public address"),
+        ("192.0.0.170", "192.0.0.170 (NAT64 discovery, RFC 7050) is not a public address"),
+        ("192.0.0.200", "192.0.0.200 (protocol assignments, RFC 6890) is not a public address"),
+        ("4000::1", "4000::1 (not global unicast, RFC 4291) is not a public address"),
+        ("fd00::1", "fd00::1 (unique local, RFC 4193) is not a public address"),
+    ],
+)
+def test_a_refusal_says_what_the_address_is_and_which_setting_allows_it(address: str, what: str) -> None:
+    assert refusal(address) == f"{what}. See WEBHOOKS_ALLOWED_NETWORKS."
+
+
+def test_a_metadata_address_is_named() -> None:
+    assert refusal("169.254.169.254") == (
+        "169.254.169.254 is a link-local or cloud metadata address (metadata of most clouds), which no setting allows."
+    )
+    assert refusal("fd00:ec2::254") == (
+        "fd00:ec2::254 is a link-local or cloud metadata address (AWS's services in the instance), "
+        "which no setting allows."
+    )
+
+
+LOCAL = (ip_network("10.1.0.0/16"),)
+
+
+class TestPorts:
+    def test_on_public_addresses_are_the_usual_ones(self) -> None:
+        policy = AddressPolicy(allowed_networks=LOCAL)
+        reached = [port for port in range(65536) if policy.refusal("8.8.8.8", port=port, tls=True) is None]
+
+        assert reached == [80, 443, 8000, 8080, 8443]
+
+    def test_within_an_allowed_network_are_free(self) -> None:
+        policy = AddressPolicy(allowed_networks=LOCAL)
+
+        assert policy.refusal("10.1.2.3", port=9000, tls=True) is None
+        assert policy.refusal("::ffff:10.1.2.3", port=9000, tls=True) is None
+        assert policy.refusal("10.2.0.1", port=9000, tls=True) is not None
+
+    @pytest.mark.parametrize("address", ["8.8.8.8", "10.1.2.3", "2606:4700::1111"])
+    def test_that_are_given_hold_everywhere(self, address: str) -> None:
+        policy = AddressPolicy(allowed_networks=LOCAL, allowed_ports=(range(443, 444), range(9000, 9003)))
+        reached = [port for port in range(65536) if policy.refusal(address, port=port, tls=True) is None]
+
+        assert reached == [443, 9000, 9001, 9002]
+        assert policy.refusal(address, port=80, tls=True) == (
+            f"{address} may not be reached on port 80. See WEBHOOKS_ALLOWED_PORTS."
+        )
+
+
+class TestPlainHttp:
+    @pytest.mark.parametrize(
+        ("https_only", "public", "allowed"),
+        [
+            pytest.param(None, False, True, id="is for allowed networks"),
+            pytest.param(True, False, False, id="is refused everywhere"),
+            pytest.param(False, True, True, id="is allowed everywhere"),
+        ],
+    )
+    def test(self, https_only: bool | None, public: bool, allowed: bool) -> None:
+        policy = AddressPolicy(allowed_networks=LOCAL, https_only=https_only)
+
+        for address, is_allowed in (("8.8.8.8", public), ("10.1.2.3", allowed), ("::ffff:10.1.2.3", allowed)):
+            reason = policy.refusal(address, port=80, tls=False)
+            assert (reason is None) == is_allowed
+            assert reason is None or reason.endswith(" may be reached over https only. See WEBHOOKS_HTTPS_ONLY.")
+            assert policy.refusal(address, port=443, tls=True) is None
+
+    def test_changes_nothing_about_addresses_and_ports(self) -> None:
+        policy = AddressPolicy(https_only=False)
+
+        assert is_not_public(policy.refusal("10.1.2.3", port=80, tls=False), "10.1.2.3")
+        assert "port 22" in str(policy.refusal("8.8.8.8", port=22, tls=False))

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 import pytest
 import standardwebhooks
 
+from dispatch.addresses import AddressPolicy
 from dispatch.endpoint_snapshots import EndpointSnapshot
 from dispatch.engine import Done, Engine, Job
 from dispatch.outbox import Claim
@@ -120,7 +121,7 @@ def real_transport() -> Iterator[RequestsTransport]:
             response_limit=1000,
             idle_connections=256,
             idle_seconds=LONG,
-            allowed_networks=(ip_network("127.0.0.0/8"),),
+            policy=AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),)),
         )
     )
     yield transport

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import trustme
 
+from dispatch.addresses import AddressPolicy, Network
 from dispatch.deadlines import Exchange
 from dispatch.requests_transport import Limits, RequestsTransport
 from dispatch.states import Outcome
@@ -34,15 +35,16 @@ CLOSING = HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nok"
 SECRETS = ("path-of-theirs", "token=s3cr3t")
 
 
-def limits(**changes: Any) -> Limits:
+def limits(*, allowed_networks: tuple[Network, ...] = LOOPBACK, **changes: Any) -> Limits:
     defaults: dict[str, Any] = {
         "concurrency": 4,
         "deadline": LONG,
         "connect_timeout": LONG,
+        "dns_timeout": LONG,
         "response_limit": 1000,
         "idle_connections": 256,
         "idle_seconds": LONG,
-        "allowed_networks": LOOPBACK,
+        "policy": AddressPolicy(allowed_networks=allowed_networks),
     }
     return Limits(**{**defaults, **changes})
 
@@ -887,7 +889,7 @@ class TestNames:
     @pytest.mark.parametrize(
         ("limits", "error"),
         [
-            ({"connect_timeout": 0.2}, "The host name was not resolved in time."),
+            ({"dns_timeout": 0.2}, "The host name was not resolved in time."),
             ({"deadline": 0.2}, "There was no complete answer within 0.2 seconds."),
         ],
     )

@@ -32,6 +32,9 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("ca_file", None, __file__, Path(__file__)),
     ("idle_connections", 256, "32", 32),
     ("idle_seconds", 4, "2.5", 2.5),
+    ("allowed_ports", (), "443, 8000 - 8999,1-1", (range(443, 444), range(8000, 9000), range(1, 2))),
+    ("https_only", None, "false", False),
+    ("dns_timeout", 5, "2", 2.0),
     ("concurrency", 64, "8", 8),
     ("lane_window_max", 64, "1", 1),
     ("lane_lease", 10, "2.5", 2.5),
@@ -108,6 +111,13 @@ def test_an_empty_list_is_a_list_without_members(text: str) -> None:
         ("WEBHOOKS_RETRY_SCHEDULE", "5;300", "could not convert string to float: '5;300'"),
         ("WEBHOOKS_ALLOWED_NETWORKS", "10.0.0.1/8", "10.0.0.1/8 has host bits set"),
         ("WEBHOOKS_ALLOWED_NETWORKS", "localhost", "'localhost' does not appear to be an IPv4 or IPv6 network"),
+        ("WEBHOOKS_ALLOWED_PORTS", "0", "'0' is no port, or range of ports, from 1 to 65535"),
+        ("WEBHOOKS_ALLOWED_PORTS", "443,65536", "'65536' is no port, or range of ports, from 1 to 65535"),
+        ("WEBHOOKS_ALLOWED_PORTS", "9-8", "'9-8' is no port, or range of ports, from 1 to 65535"),
+        ("WEBHOOKS_ALLOWED_PORTS", "8000-", "'8000-' is no port, or range of ports, from 1 to 65535"),
+        ("WEBHOOKS_ALLOWED_PORTS", "https", "'https' is no port, or range of ports, from 1 to 65535"),
+        ("WEBHOOKS_HTTPS_ONLY", "maybe", "write true or false"),
+        ("WEBHOOKS_DNS_TIMEOUT", "5s", "could not convert string to float: '5s'"),
     ],
 )
 def test_a_text_of_another_type_is_an_error_with_variable_text_and_problem(name: str, text: str, problem: str) -> None:
