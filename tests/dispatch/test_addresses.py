@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.addresses import AddressPolicy, Network
+from dispatch.addresses import AddressPolicy
 from dispatch.special_networks import NEVER as NEVER_LISTED
 from dispatch.special_networks import SPECIAL as SPECIAL_LISTED
+from dispatch.special_networks import Network
 
 EVERYTHING = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import trustme
 
-from dispatch.addresses import AddressPolicy, Network
+from dispatch.addresses import AddressPolicy
 from dispatch.deadlines import Exchange
 from dispatch.requests_transport import Limits, RequestsTransport
+from dispatch.special_networks import Network
 from dispatch.states import Outcome
 from dispatch.transport import Request, Result
 from tests.dispatch.raw_receivers import Conversation, receiving_raw
