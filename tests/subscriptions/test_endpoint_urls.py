@@ -101,7 +101,7 @@ def test_a_url_is_returned_as_it_is(url: str):
         *((f"https://{host}/", "This is not a URL.") for host in ("[::1", "[::1]x", "[[::1]]", "a[b]c")),
         *(
             (f"https://{host}/", NAME)
-            for host in ("a..b", ".a", "a..", "a,b", "a*b", "a'b", "a<b", "{a}", "a" * 64, "a." * 127 + "a")
+            for host in ("a..b", ".a", "a..", "a,b", "a*b", "a'b", "a<b", "{a}", "-a", "a-", "a" * 64, "a." * 127 + "a")
         ),
         ("https://receiver.example/" + "a" * 2024, "A URL must not be longer than 2048 characters."),
     ],
@@ -163,8 +163,11 @@ def test_parsers_read_an_accepted_url_alike(url: str):
 
 
 @given(HOSTS)
+@example("[::1]?")
 def test_an_accepted_host_is_a_plain_name_or_address(host: str):
-    if accepted(f"https://{host}") and host.startswith("["):
-        assert IPv6Address(host.strip("[]")).scope_id is None
-    elif accepted(f"https://{host}"):
-        assert re.fullmatch(r"[A-Za-z0-9_.-]+(:[0-9]+)?", re.split(r"[/?]", host)[0])
+    if accepted(f"https://{host}"):
+        named = parse_url(f"https://{host}").host or ""
+        if named.startswith("["):
+            assert IPv6Address(named.strip("[]")).scope_id is None
+        else:
+            assert re.fullmatch(r"[a-z0-9_.-]+", named)
