@@ -1,9 +1,9 @@
-"""Send single requests with the real transport."""
+"""Sending with the real transport, and waiting for what comes of it."""
 
 import contextlib
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dispatch.addresses import AddressPolicy
@@ -34,9 +34,17 @@ def transporting(
 
 def send(transport: RequestsTransport, url: str, body: bytes = b"{}") -> Result:
     """Send one request, and wait for what comes of it."""
-    transport.submit(Request("key", url, {"X-Y": "z"}, body))
+    [result] = send_all(transport, [url], body)
+    return result
+
+
+def send_all(transport: RequestsTransport, urls: Sequence[str], body: bytes = b"{}") -> list[Result]:
+    """Send a request to each of `urls` at the same time, and wait for what comes of them."""
+    for url in urls:
+        transport.submit(Request("key", url, {"X-Y": "z"}, body))
+    results: list[Result] = []
     give_up = time.monotonic() + LONG
-    while time.monotonic() < give_up:
-        for result in transport.poll(0.1):
-            return result
-    raise AssertionError(f"there was no result within {LONG:g} seconds")
+    while len(results) < len(urls):
+        assert time.monotonic() < give_up, f"only {len(results)} of {len(urls)} results came"
+        results += transport.poll(0.1)
+    return results
