@@ -27,6 +27,17 @@ def run_pump() -> None:
             _running.release()
 
 
+def address_policy() -> AddressPolicy:
+    """Return what this installation lets deliveries reach."""
+    configured = settings.WEBHOOKS
+    return AddressPolicy(
+        allowed_networks=configured.allowed_networks,
+        allowed_ports=configured.allowed_ports,
+        # On a developer's own machine nobody has certificates.
+        https_only=False if settings.DEBUG and configured.https_only is None else configured.https_only,
+    )
+
+
 @lru_cache(maxsize=1)
 def _engine() -> Engine:
     configured = settings.WEBHOOKS
@@ -40,12 +51,7 @@ def _engine() -> Engine:
             idle_seconds=configured.idle_seconds,
             ca_file=configured.ca_file,
             dns_timeout=configured.dns_timeout,
-            policy=AddressPolicy(
-                allowed_networks=configured.allowed_networks,
-                allowed_ports=configured.allowed_ports,
-                # On a developer's own machine nobody has certificates.
-                https_only=False if settings.DEBUG and configured.https_only is None else configured.https_only,
-            ),
+            policy=address_policy(),
         )
     )
     return Engine(
