@@ -39,6 +39,7 @@ bench: $(VENV)/installed ## Measure this machine (SCENARIOS='naive steady', JSON
 
 # Neither mypy's plugin nor makemigrations needs a server: the addresses keep them from starting or asking one.
 lint: export SECRET_KEY := only-for-linting
+lint: export WEBHOOKS_ENCRYPTION_KEYS := b25seS1mb3ItbGludGluZy1vbmx5LWZvci1saW50aW4=
 lint: export DATABASE_URL := sqlite://:memory:
 lint: export REDIS_URL := redis://unused.invalid
 lint: $(VENV)/installed-dev ## Check form, types, imports and that no migration is missing

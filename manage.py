@@ -15,8 +15,8 @@ def main() -> None:
     """Run the command of the command line. A setting that cannot be used is told in a sentence."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
     if ENVIRONMENT.exists() and not {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"} & os.environ.keys():
-        lines = ENVIRONMENT.read_text().splitlines()
-        os.environ.update(line.split("=", 1) for line in lines)
+        for line in ENVIRONMENT.read_text().splitlines():
+            os.environ.setdefault(*line.split("=", 1))
 
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

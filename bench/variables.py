@@ -14,6 +14,7 @@ def of_run(*, database_url: str, server_url: str, redis_url: str) -> Mapping[str
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "webhooks_project.settings",
         "SECRET_KEY": "only-for-the-bench",
+        "WEBHOOKS_ENCRYPTION_KEYS": "b25seS1mb3ItdGhlLWJlbmNoLW9ubHktZm9yLWJlbmM=",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "WEBHOOKS_ALLOWED_NETWORKS": _ALLOWED_NETWORKS,

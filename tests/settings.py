@@ -33,6 +33,7 @@ def _redis_url() -> str:
 
 os.environ["REDIS_URL"] = _redis_url()
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
+os.environ.setdefault("WEBHOOKS_ENCRYPTION_KEYS", "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMDE=")
 
 from webhooks_project.settings import *  # noqa: E402, F403
 from webhooks_project.settings import DATABASES  # noqa: E402

@@ -20,6 +20,17 @@ def _install_worker_steps(sender: Celery, **_: Any) -> None:
     worker_steps.install(sender)
 
 
+@signals.worker_init.connect
+def _refuse_to_work_without_key(**_: Any) -> None:
+    # Imported late, as above. Celery runs Django's system checks but does not look at what they find.
+    from subscriptions import encryption
+
+    try:
+        encryption.keyring()
+    except encryption.NoKey as error:
+        raise SystemExit(f"Error: {error}") from None
+
+
 @signals.setup_logging.connect
 def _leave_logging_to_django(**_: Any) -> None:
     """Do nothing: that somebody listens to this signal keeps Celery from setting up logging of its own."""

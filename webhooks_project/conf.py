@@ -1,14 +1,18 @@
 """The dispatcher's own settings: one typed, frozen object, read from the environment in one place."""
 
+import base64
 import dataclasses
 import ipaddress
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NewType, get_type_hints
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+EncryptionKey = NewType("EncryptionKey", str)
+# Everybody knows it.
+DEBUG_ENCRYPTION_KEY = EncryptionKey(base64.b64encode(b"only-for-debugging".ljust(32)).decode())
 
 _MAY_BE_ZERO = {
     "enforce_event_types",
@@ -23,14 +27,16 @@ _MAY_BE_ZERO = {
 }
 # Ten years in seconds, more than any setting needs: added to now, much more would not be a date any more.
 _LARGEST = 10 * 366 * 86400
+_ENCRYPTION_KEY_BYTES = 32
 
 
 class InvalidSetting(Exception):
     """A setting's text cannot be read as its type."""
 
 
-def _setting(default: Any, meaning: str) -> Any:
-    return dataclasses.field(default=default, metadata={"meaning": meaning})
+def _setting(default: Any, meaning: str, *, secret: bool = False) -> Any:
+    # What is secret stands in no representation, so in no log and on no error page.
+    return dataclasses.field(default=default, repr=not secret, metadata={"meaning": meaning, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +107,12 @@ class WebhookSettings:
         0.4, "Seconds that a wake-up waits for Redis at each of its steps before it is left to the sweep."
     )
     wake_pause: float = _setting(5, "Seconds that wake-ups leave Redis alone after it did not answer.")
+    encryption_keys: tuple[EncryptionKey, ...] = _setting(
+        (),
+        "Keys for secrets in the database, each the output of `openssl rand -base64 32`: the first encrypts, all "
+        "decrypt. Needed, except with `DEBUG`.",
+        secret=True,
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -162,6 +174,17 @@ def _file(text: str) -> Path:
     return path
 
 
+def _encryption_key(text: str) -> EncryptionKey:
+    key = text.replace("+", "-").replace("/", "_")
+    try:
+        length = len(base64.b64decode(key, altchars=b"-_", validate=True))
+    except ValueError:
+        length = 0
+    if length != _ENCRYPTION_KEY_BYTES:
+        raise ValueError("each key must be the output of: openssl rand -base64 32")
+    return EncryptionKey(key)
+
+
 _READERS: dict[Any, Callable[[str], Any]] = {
     bool: _boolean,
     bool | None: _boolean,
@@ -171,6 +194,7 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     tuple[float, ...]: _list_of(float),
     tuple[Network, ...]: _list_of(ipaddress.ip_network),
     tuple[range, ...]: _list_of(_ports),
+    tuple[EncryptionKey, ...]: _list_of(_encryption_key),
 }
 
 
@@ -188,5 +212,6 @@ def from_environment(environment: Mapping[str, str]) -> WebhookSettings:
         try:
             values[field.name] = _READERS[hints[field.name]](text)
         except ValueError as error:
-            raise InvalidSetting(f"{variable(field.name)}={text!r} cannot be read: {error}.") from error
+            given = "" if field.metadata["secret"] else f"={text!r}"
+            raise InvalidSetting(f"{variable(field.name)}{given} cannot be read: {error}.") from error
     return WebhookSettings(**values)

@@ -1,5 +1,6 @@
 """Django, Celery and dispatcher settings. Everything that differs between installations is an environment variable."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -26,6 +27,8 @@ if not SECRET_KEY:
             "or set DEBUG=1 on your own machine."
         )
     SECRET_KEY = "only-for-debugging"  # noqa: S105
+if DEBUG and not WEBHOOKS.encryption_keys:
+    WEBHOOKS = dataclasses.replace(WEBHOOKS, encryption_keys=(conf.DEBUG_ENCRYPTION_KEY,))
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = [origin for origin in os.environ.get("CSRF_TRUSTED_ORIGINS", "").split(",") if origin]
 

@@ -46,7 +46,14 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("sweep_interval", 5, "0.5", 0.5),
     ("wake_timeout", 0.4, "0.1", 0.1),
     ("wake_pause", 5, "0", 0.0),
+    (
+        "encryption_keys",
+        (),
+        "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE=, +++////////////////////////////////////////=",
+        ("LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE=", "---________________________________________="),
+    ),
 ]
+KEY = "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE="
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
 MAY_BE_ZERO = ["retry_jitter", "retry_after_max", "response_limit", "flush_interval", "pump_linger", "wake_pause"]
 
@@ -125,6 +132,24 @@ def test_a_text_of_another_type_is_an_error_with_variable_text_and_problem(name:
         from_environment({name: text})
 
     assert str(invalid.value) == f"{name}={text!r} cannot be read: {problem}."
+
+
+@pytest.mark.parametrize(
+    "text", ["short", "a key", "é", f"{KEY},{KEY[:-1]}", "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE=x"]
+)
+def test_a_wrong_encryption_key_is_an_error_that_does_not_repeat_it(text: str) -> None:
+    with pytest.raises(InvalidSetting) as invalid:
+        from_environment({"WEBHOOKS_ENCRYPTION_KEYS": text})
+
+    assert str(invalid.value) == (
+        "WEBHOOKS_ENCRYPTION_KEYS cannot be read: each key must be the output of: openssl rand -base64 32."
+    )
+
+
+def test_no_representation_shows_the_encryption_keys() -> None:
+    read = from_environment({"WEBHOOKS_ENCRYPTION_KEYS": KEY})
+
+    assert KEY not in f"{read!r} {read}"
 
 
 @pytest.mark.parametrize("field", NUMBERS)

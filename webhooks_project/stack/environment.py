@@ -1,5 +1,6 @@
 """Where a stack keeps its files, the port it answers on, and the settings that its processes inherit."""
 
+import base64
 import contextlib
 import fcntl
 import os
@@ -17,7 +18,8 @@ from webhooks_project.stack import StackError
 
 HOST = "127.0.0.1"
 LOCK = "stack.lock"
-_TOLD = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "WEBHOOKS_ALLOWED_NETWORKS")
+ENCRYPTION_KEYS = "encryption_keys"
+_TOLD = ("SECRET_KEY", "WEBHOOKS_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL", "WEBHOOKS_ALLOWED_NETWORKS")
 _LOOPBACK = "127.0.0.0/8,::1/128"
 
 
@@ -102,7 +104,10 @@ def set_variables(directory: Path) -> None:
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
     if not os.environ.get("SECRET_KEY"):
-        os.environ["SECRET_KEY"] = _kept_secret_key(directory / "secret_key")
+        os.environ["SECRET_KEY"] = _kept(directory / "secret_key", secrets.token_urlsafe(50))
+    if not os.environ.get("WEBHOOKS_ENCRYPTION_KEYS"):
+        new = base64.b64encode(secrets.token_bytes(32)).decode()
+        os.environ["WEBHOOKS_ENCRYPTION_KEYS"] = _kept(directory / ENCRYPTION_KEYS, new)
     if not os.environ.get("DATABASE_URL"):
         os.environ["DATABASE_URL"] = f"sqlite:///{quote(str(directory / 'webhooks.sqlite3'))}"
     try:
@@ -121,10 +126,11 @@ def tell_commands(file: Path) -> None:
     write_private(file, "".join(f"{name}={os.environ[name]}\n" for name in _TOLD if name in os.environ))
 
 
-def _kept_secret_key(file: Path) -> str:
+def _kept(file: Path, new: str) -> str:
+    """Return what `file` holds, which is `new` if there is none yet."""
     if not file.exists():
-        write_private(file, secrets.token_urlsafe(50))
-    return file.read_text()
+        write_private(file, new)
+    return file.read_text().strip()
 
 
 def write_private(file: Path, text: str) -> None:

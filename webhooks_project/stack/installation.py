@@ -38,17 +38,20 @@ def install(base_url: str, file: Path) -> Credentials:
     # Empty, as static files are served from where they lie, but WhiteNoise would warn without it.
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     # Django's parts can only be imported once it is set up.
-    from django.core.management import call_command
+    from django.core.management import CommandError, call_command
     from django.db import Error, connections
 
     try:
-        call_command("migrate", interactive=False, verbosity=0)
+        # Its checks also tell of secrets in the database that the keys do not open.
+        call_command("migrate", interactive=False, verbosity=0, skip_checks=False)
         credentials = _good_credentials(base_url, _kept(file))
     except (Error, ImproperlyConfigured) as error:
         raise StackError(
             f"The database {without_password(os.environ['DATABASE_URL'])} cannot be used: {error}\n"
             "Start it, correct DATABASE_URL, or unset it to use SQLite."
         ) from None
+    except CommandError as error:
+        raise StackError(str(error)) from None
     finally:
         connections.close_all()
     write_private(file, json.dumps(dataclasses.asdict(credentials), indent=2) + "\n")
