@@ -1,18 +1,26 @@
 """What a worker knows of the endpoints that it sends to, read at most two seconds ago."""
 
+import json
+import logging
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
 
-from dispatch.signing import Signer
+from dispatch.signing import Key, Signer, key_of
 from dispatch.sql import select_by_ids, to_uuid
-from subscriptions.models import EndpointState, SignatureScheme
+from subscriptions import signature_schemes
+from subscriptions.encryption import EncryptionError, keyring
+from subscriptions.models import EndpointState
+from subscriptions.signature_schemes import InvalidScheme
+from subscriptions.signing_secrets import InvalidSecret
 
 _KEPT_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,10 @@ class EndpointSnapshot:
     signer: Signer
 
 
+# What a signer is made of, as it is stored: the schemes as JSON, and the encrypted secrets, newest first.
+_Stored = tuple[str, tuple[str, ...]]
+
+
 class EndpointSnapshots:
     """Snapshots by endpoint id. Those in use are read again once a second, all together."""
 
@@ -32,16 +44,20 @@ class EndpointSnapshots:
         self._known: dict[uuid.UUID, EndpointSnapshot] = {}
         self._used: set[uuid.UUID] = set()
         self._read_at = -math.inf
+        # Decrypting and decoding costs more than all the rest: what is stored as it was is not read anew.
+        self._signers: dict[_Stored, Signer] = {}
 
     def get(self, endpoint_ids: Collection[uuid.UUID], now: float) -> Mapping[uuid.UUID, EndpointSnapshot]:
         """Return the snapshots of the endpoints that exist. `now` is on the monotonic clock, in seconds."""
         if now - self._read_at > _KEPT_SECONDS:
             # What nobody asked for since the last time is not read again, but when it is asked for next.
-            self._known = _read(self._used.union(endpoint_ids))
+            self._known, self._signers = self._read(self._used.union(endpoint_ids))
             self._used = set()
             self._read_at = now
         elif missing := [each for each in endpoint_ids if each not in self._known]:
-            self._known |= _read(missing)
+            known, signers = self._read(missing)
+            self._known |= known
+            self._signers |= signers
         self._used.update(endpoint_ids)
         return {each: self._known[each] for each in endpoint_ids if each in self._known}
 
@@ -49,28 +65,53 @@ class EndpointSnapshots:
         """Read this endpoint again when it is asked for next."""
         self._known.pop(endpoint_id, None)
 
+    def _read(
+        self, endpoint_ids: Collection[uuid.UUID]
+    ) -> tuple[dict[uuid.UUID, EndpointSnapshot], dict[_Stored, Signer]]:
+        """Read endpoints, and return them with their signers by what is stored of those."""
+        snapshots: dict[uuid.UUID, EndpointSnapshot] = {}
+        signers: dict[_Stored, Signer] = {}
+        wanted = list(endpoint_ids)
+        if not wanted:
+            return snapshots, signers
+        secrets = _secrets(wanted)
+        rows = select_by_ids("SELECT id, url, state, signature_schemes FROM subscriptions_endpoint WHERE id", wanted)
+        for key, url, state, schemes in rows:
+            endpoint_id = to_uuid(key)
+            stored = (schemes, tuple(secrets[endpoint_id]))
+            signer = signers.get(stored) or self._signers.get(stored) or _signer(*stored)
+            signers[stored] = signer
+            snapshots[endpoint_id] = EndpointSnapshot(endpoint_id, url, EndpointState(state), signer)
+        return snapshots, signers
 
-def _read(endpoint_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, EndpointSnapshot]:
-    wanted = list(endpoint_ids)
-    if not wanted:
-        return {}
+
+def _secrets(endpoint_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[str]]:
+    """Read the secrets that are valid now, as they are stored: encrypted."""
     rows = select_by_ids(
         "SELECT endpoint_id, value FROM subscriptions_signingsecret WHERE endpoint_id",
-        wanted,
+        endpoint_ids,
         "AND (expires_at IS NULL OR expires_at > %s) ORDER BY id DESC",
         timezone.now(),
     )
     secrets: dict[uuid.UUID, list[str]] = defaultdict(list)
     for endpoint_id, value in rows:
         secrets[to_uuid(endpoint_id)].append(value)
-    rows = select_by_ids("SELECT id, url, state, signature_scheme FROM subscriptions_endpoint WHERE id", wanted)
-    snapshots = (_snapshot(to_uuid(key), url, state, scheme, secrets) for key, url, state, scheme in rows)
-    return {snapshot.id: snapshot for snapshot in snapshots}
+    return secrets
 
 
-def _snapshot(
-    endpoint_id: uuid.UUID, url: str, state: str, scheme: str, secrets: Mapping[uuid.UUID, list[str]]
-) -> EndpointSnapshot:
-    chosen = SignatureScheme(scheme)
-    signer = Signer(tuple(secrets[endpoint_id]), standard=chosen.is_standard, x_signature=chosen.is_x_signature)
-    return EndpointSnapshot(endpoint_id, url, EndpointState(state), signer)
+def _signer(schemes: str, secrets: Sequence[str]) -> Signer:
+    """Decode what is stored. What cannot be read is left out: the signer says why if nothing else is there."""
+    keys: list[Key] = []
+    problem = None
+    for secret in secrets:
+        try:
+            keys.append(key_of(keyring().decrypt(secret)))
+        except (EncryptionError, InvalidSecret) as error:
+            problem = f"A signing secret cannot be read. {error}"
+            log.error("%s", problem)
+    try:
+        return Signer(tuple(keys), signature_schemes.read(json.loads(schemes)), problem)
+    except (InvalidScheme, ValueError) as error:
+        problem = f"The signature schemes cannot be read. {error}"
+        log.error("%s", problem)
+        return Signer((), problem=problem)

@@ -7,12 +7,14 @@ import factory
 
 from dispatch.models import Attempt, Delivery, Event
 from dispatch.states import Outcome
-from subscriptions import signing_secrets
+from subscriptions import ids, signing_secrets
 from subscriptions.models import (
     ApiKey,
     Endpoint,
     EventType,
     EventTypePattern,
+    SecretAction,
+    SecretAuditEntry,
     SigningSecret,
     Subscriber,
 )
@@ -64,6 +66,18 @@ class SigningSecretFactory(factory.django.DjangoModelFactory[SigningSecret]):
 
     endpoint = factory.SubFactory(EndpointFactory, secret=None)
     value = factory.LazyFunction(signing_secrets.generate)
+
+
+class SecretAuditEntryFactory(factory.django.DjangoModelFactory[SecretAuditEntry]):
+    """An entry about a secret that is gone."""
+
+    class Meta:
+        model = SecretAuditEntry
+
+    action = SecretAction.REVEALED.value
+    secret = factory.LazyFunction(lambda: ids.encode("sec", ids.uuid7()))
+    endpoint = factory.LazyFunction(lambda: ids.encode("ep", ids.uuid7()))
+    actor = "user ada"
 
 
 class ApiKeyFactory(factory.django.DjangoModelFactory[ApiKey]):

@@ -8,17 +8,19 @@ from django.utils import timezone
 from django.utils.text import Truncator
 
 from subscriptions import patterns, signing_secrets
-from subscriptions.admin.base import PartInline, moment, show_once
+from subscriptions.admin.base import PartInline, moment
+from subscriptions.admin.endpoint_secrets import KINDS, SecretVerbs, SigningSecretInline, show_new_secret
 from subscriptions.admin.registering import RegisteringAdmin
-from subscriptions.admin.signing_secret import SigningSecretInline
+from subscriptions.admin.signature_schemes_form import OWN_FIELDS, OWN_FIELDSET, SignatureSchemesForm
 from subscriptions.admin.subscriber_select import SubscriberSelect
 from subscriptions.admin.typed import ModelForm
-from subscriptions.models import Endpoint, EndpointState, EventTypePattern, SigningSecret
+from subscriptions.models import Endpoint, EndpointState, EventTypePattern
+from subscriptions.signing_secrets import Kind
 
 _SHOWN_OF_URL = 60
 
 
-class NewEndpointForm(ModelForm[Endpoint]):
+class NewEndpointForm(SignatureSchemesForm):
     event_types = forms.CharField(
         initial=patterns.ALL,
         help_text="Names (invoice.paid), names with a trailing wildcard (invoice.*) or * for all, "
@@ -32,10 +34,18 @@ class NewEndpointForm(ModelForm[Endpoint]):
         help_text="Only if the receiver has one already. Empty: a new one is made.",
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
     )
+    secret_kind = forms.TypedChoiceField(
+        label="Kind of a new secret",
+        required=False,
+        choices=KINDS,
+        empty_value=None,
+        coerce=Kind,
+        help_text="ed25519 goes with Standard Webhooks only.",
+    )
 
     class Meta:
         model = Endpoint
-        fields = ["subscriber", "url", "description", "signature_scheme"]
+        fields = ["subscriber", "url", "description", "signature_schemes"]
         widgets = {"subscriber": SubscriberSelect(Endpoint._meta.get_field("subscriber"), admin.site)}
 
     def clean_event_types(self) -> list[str]:
@@ -43,6 +53,11 @@ class NewEndpointForm(ModelForm[Endpoint]):
 
     def clean_secret(self) -> str | None:
         return self.cleaned_data["secret"] or None
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        # Which kind an imported secret is, it says itself.
+        return values | {"secret_kind": None} if values.get("secret") else values
 
 
 class EventTypePatternInline(PartInline[EventTypePattern, Endpoint]):
@@ -56,15 +71,17 @@ class EventTypePatternInline(PartInline[EventTypePattern, Endpoint]):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(RegisteringAdmin[Endpoint]):
+class EndpointAdmin(RegisteringAdmin[Endpoint], SecretVerbs):
+    form = SignatureSchemesForm
     list_display = ["short_url", "subscriber", "description", "state", moment("created_at")]
-    list_filter = ["state", "signature_scheme", "created_at"]
+    list_filter = ["state", "created_at"]
     list_select_related = ["subscriber"]
     search_fields = ["url", "description", "subscriber__name", "subscriber__uid"]
     search_help_text = "URL, description, name, uid or id of its subscriber, or its id."
     id_lookups = {"ep": "pk", "sub": "subscriber"}
     fieldsets = [
-        (None, {"fields": ["id", "subscriber", "url", "description", "signature_scheme"]}),
+        (None, {"fields": ["id", "subscriber", "url", "description", "signature_schemes"]}),
+        OWN_FIELDSET,
         ("State", {"fields": ["state", "state_reason", moment("state_changed_at"), moment("created_at")]}),
     ]
     readonly_fields = [
@@ -78,7 +95,17 @@ class EndpointAdmin(RegisteringAdmin[Endpoint]):
     inlines = [EventTypePatternInline, SigningSecretInline]
     actions = ["pause", "resume", "disable"]
     add_form = NewEndpointForm
-    add_fields = ["subscriber", "url", "description", "event_types", "signature_scheme", "secret"]
+    add_fields = [
+        "subscriber",
+        "url",
+        "description",
+        "event_types",
+        "signature_schemes",
+        "secret",
+        "secret_kind",
+        *OWN_FIELDS,
+    ]
+    add_fieldsets = [(None, {"fields": add_fields[: -len(OWN_FIELDS)]}), OWN_FIELDSET]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Endpoint | None = None) -> Any:
         return [] if obj is None else self.readonly_fields
@@ -88,15 +115,14 @@ class EndpointAdmin(RegisteringAdmin[Endpoint]):
         return Truncator(endpoint.url).chars(_SHOWN_OF_URL)
 
     def register(self, request: HttpRequest, values: dict[str, Any]) -> Endpoint:
-        endpoint, secret = Endpoint.objects.register(**values)
-        _show_secret_once(request, secret)
+        endpoint, secret = Endpoint.objects.register(**values, by=f"user {request.user}")
+        show_new_secret(request, secret)
+        _warn(request, endpoint)
         return endpoint
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        super().save_formset(request, form, formset, change)
-        for row in formset.new_objects:
-            if isinstance(row, SigningSecret):
-                _show_secret_once(request, row)
+    def save_model(self, request: HttpRequest, obj: Endpoint, form: ModelForm[Endpoint], change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        _warn(request, obj)
 
     @admin.action(description="Pause: deliveries wait", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
@@ -120,5 +146,6 @@ class EndpointAdmin(RegisteringAdmin[Endpoint]):
         self.message_user(request, f"Now {state.value}: {len(endpoints)}.", messages.SUCCESS)
 
 
-def _show_secret_once(request: HttpRequest, secret: SigningSecret) -> None:
-    show_once(request, f"The signing secret of {secret.endpoint.url}", secret.value)
+def _warn(request: HttpRequest, endpoint: Endpoint) -> None:
+    for warning in endpoint.schemes.warnings:
+        messages.warning(request, warning)

@@ -16,6 +16,8 @@ class RegisteringAdmin(RecordAdmin[M]):
 
     add_form: type[ModelForm[M]]
     add_fields: list[str]
+    # Where the fields are in groups.
+    add_fieldsets: list[Any] | None = None
 
     def register(self, request: HttpRequest, values: dict[str, Any]) -> M:
         """Create the row. Raises Django's `ValidationError`, by field."""
@@ -48,7 +50,8 @@ class RegisteringAdmin(RecordAdmin[M]):
     def _add_page(
         self, request: HttpRequest, form: ModelForm[M], form_url: str, extra_context: dict[str, Any]
     ) -> HttpResponse:
-        admin_form = helpers.AdminForm(form, [(None, {"fields": self.add_fields})], {}, model_admin=self)
+        fieldsets = self.add_fieldsets or [(None, {"fields": self.add_fields})]
+        admin_form = helpers.AdminForm(form, fieldsets, {}, model_admin=self)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Add {self.opts.verbose_name}",

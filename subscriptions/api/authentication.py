@@ -18,6 +18,9 @@ class Caller:
     api_key: ApiKey
     is_authenticated: bool = True
 
+    def __str__(self) -> str:
+        return f"API key {self.api_key.name} ({self.api_key.id})"
+
 
 class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Caller, ApiKey] | None:

@@ -16,6 +16,8 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
+from subscriptions.encryption import EncryptionError
+
 CONTENT_TYPE = "application/problem+json"
 _API_PATH = "/api/"
 _OF_THE_WHOLE = {NON_FIELD_ERRORS, str(api_settings.NON_FIELD_ERRORS_KEY)}
@@ -77,6 +79,11 @@ def _known(error: Exception) -> Exception:
             return Unavailable(
                 "The database cannot be reached or is busy. Try again in a moment; "
                 "if it stays so, check that it runs and that DATABASE_URL is right."
+            )
+        case EncryptionError():
+            log.error("A secret cannot be read or stored: %s", error)
+            return Unavailable(
+                "A secret cannot be read or stored with the encryption keys that the dispatcher has. Its log says more."
             )
         case exceptions.NotAuthenticated():
             error.detail = exceptions.ErrorDetail("Send an API key in the header `Authorization: Bearer whk_…`.")

@@ -1,14 +1,26 @@
 """What the API takes and gives for subscribers, endpoints and event types."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from rest_framework import serializers
 
 from subscriptions import patterns
-from subscriptions.api.fields import SubscriberField, TextField, WordField
-from subscriptions.models import Endpoint, EndpointState, EventType, SignatureScheme, Subscriber
+from subscriptions.api.fields import AnyJsonField, SubscriberField, TextField, WordField
+from subscriptions.models import Endpoint, EndpointState, EventType, SigningSecret, Subscriber
+from subscriptions.signing_secrets import Kind
+
+
+class KindField(WordField):
+    """The kind of a signing secret."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__([str(kind) for kind in Kind], **options)
+
+    def to_internal_value(self, data: Any) -> Kind:
+        return Kind(super().to_internal_value(data))
 
 
 class Input(serializers.Serializer[Any]):
@@ -72,7 +84,8 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
     url = serializers.CharField()
     description = serializers.CharField()
     event_types = serializers.ListField(child=serializers.CharField())
-    signature_scheme = WordField(SignatureScheme.choices)
+    signature_schemes = AnyJsonField()
+    warnings = serializers.ListField(child=serializers.CharField(), source="schemes.warnings")
     state = WordField(EndpointState.choices)
     state_reason = serializers.CharField()
     state_changed_at = serializers.DateTimeField()
@@ -85,9 +98,33 @@ class NewEndpoint(Input):
     event_types = serializers.ListField(
         child=TextField(max_length=patterns.MAX_LENGTH + 2), required=False, allow_empty=False
     )
-    signature_scheme = WordField(SignatureScheme.choices, required=False)
+    signature_schemes = AnyJsonField(required=False)
     secret = TextField(required=False, trim_whitespace=False)
+    secret_kind = KindField(required=False)
     description = TextField(required=False, allow_blank=True)
+
+
+class SecretSerializer(serializers.Serializer[SigningSecret]):
+    """A signing secret without its text."""
+
+    id = serializers.CharField()
+    kind = serializers.CharField()
+    public_key = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+
+
+class Rotation(Input):
+    overlap = serializers.IntegerField(required=False, min_value=0, max_value=10**6)
+    secret = TextField(required=False, trim_whitespace=False, source="text")
+    secret_kind = KindField(required=False)
+
+    def validate_overlap(self, seconds: int) -> timedelta:
+        return timedelta(seconds=seconds)
+
+
+class Nothing(Input):
+    """For requests that say all in their address."""
 
 
 class NoFilters(Input):

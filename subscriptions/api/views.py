@@ -1,6 +1,6 @@
 """The API's routes of subscribers, endpoints and event types, and what other routes are made of."""
 
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.exceptions import ValidationError as ModelValidationError
@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.pagination import NewestFirst
+from subscriptions.api.secret_views import UNCACHED, shown_once
 from subscriptions.api.serializers import (
     EndpointFilters,
     EndpointSerializer,
@@ -78,9 +79,10 @@ class Endpoints(Many[Endpoint]):
     filters = EndpointFilters
 
     def post(self, request: Request) -> Response:
-        endpoint, secret = Endpoint.objects.register(**NewEndpoint.read(request.data))
-        shown_once: dict[str, Any] = {"secret": secret.value}
-        return Response(EndpointSerializer(endpoint).data | shown_once, status.HTTP_201_CREATED)
+        endpoint, secret = Endpoint.objects.register(**NewEndpoint.read(request.data), by=str(request.user))
+        return Response(
+            EndpointSerializer(endpoint).data | shown_once(secret), status.HTTP_201_CREATED, headers=UNCACHED
+        )
 
 
 class OneEndpoint(One[Endpoint]):

@@ -1,6 +1,7 @@
 from subscriptions.models.api_key import ApiKey
-from subscriptions.models.endpoint import Endpoint, EndpointState, EventTypePattern, SignatureScheme
+from subscriptions.models.endpoint import Endpoint, EndpointState, EventTypePattern
 from subscriptions.models.event_type import EventType
+from subscriptions.models.secret_audit import SecretAction, SecretAuditEntry
 from subscriptions.models.signing_secret import SigningSecret
 from subscriptions.models.subscriber import Subscriber
 
@@ -10,7 +11,8 @@ __all__ = [
     "EndpointState",
     "EventType",
     "EventTypePattern",
-    "SignatureScheme",
+    "SecretAction",
+    "SecretAuditEntry",
     "SigningSecret",
     "Subscriber",
 ]

@@ -1,13 +1,16 @@
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.utils import timezone
 
-from subscriptions import endpoint_urls, patterns, signing_secrets
+from subscriptions import endpoint_urls, patterns, signature_schemes, signing_secrets
 from subscriptions.fields import PublicIdField
 from subscriptions.models.subscriber import Subscriber
+from subscriptions.signature_schemes import Schemes
+from subscriptions.signing_secrets import Kind
 
 if TYPE_CHECKING:
     from subscriptions.models.signing_secret import SigningSecret
@@ -17,22 +20,6 @@ class EndpointState(models.TextChoices):
     ACTIVE = "active", "Active"
     PAUSED = "paused", "Paused: deliveries wait"
     DISABLED = "disabled", "Disabled: deliveries are cancelled"
-
-
-class SignatureScheme(models.TextChoices):
-    """How an endpoint's requests are signed."""
-
-    STANDARD = "standard", "Standard Webhooks (webhook-signature)"
-    X_SIGNATURE = "x-signature", "X-Signature: hex HMAC-SHA256 of the body"
-    BOTH = "both", "Both, side by side"
-
-    @property
-    def is_standard(self) -> bool:
-        return self is not SignatureScheme.X_SIGNATURE
-
-    @property
-    def is_x_signature(self) -> bool:
-        return self is not SignatureScheme.STANDARD
 
 
 def validate_url(url: str) -> None:
@@ -51,6 +38,11 @@ def validate_pattern(pattern: str) -> None:
         raise ValidationError(str(error)) from error
 
 
+def standard_only() -> list[Any]:
+    """Return the signature schemes of an endpoint that names none."""
+    return [signature_schemes.STANDARD]
+
+
 class EndpointManager(models.Manager["Endpoint"]):
     @transaction.atomic
     def register(
@@ -59,27 +51,24 @@ class EndpointManager(models.Manager["Endpoint"]):
         subscriber: Subscriber,
         url: str,
         event_types: Iterable[str] = (patterns.ALL,),
-        signature_scheme: str = SignatureScheme.STANDARD,
+        signature_schemes: Any = None,
         secret: str | None = None,
+        secret_kind: Kind | None = None,
         description: str = "",
+        by: str = "the platform's code",
     ) -> tuple["Endpoint", "SigningSecret"]:
         """Create an endpoint with its event types and its signing secret, a new one unless `secret` is given.
 
-        Raises Django's `ValidationError`, by field, for a URL, pattern, scheme or secret of the wrong form.
+        It is signed by the standard scheme unless others are given. `secret_kind` says what a new secret is, `by` who
+        creates all this. Raises Django's `ValidationError`, by field,
+        for a URL, pattern, scheme or secret of the wrong form.
         """
-        endpoint = self.model(
-            subscriber=subscriber, url=url, signature_scheme=signature_scheme, description=description
-        )
+        schemes = standard_only() if signature_schemes is None else signature_schemes
+        endpoint = self.model(subscriber=subscriber, url=url, signature_schemes=schemes, description=description)
         endpoint.full_clean()
-        if secret is not None:
-            try:
-                endpoint.check_secret(secret)
-            except ValidationError as error:
-                raise ValidationError({"secret": error.messages}) from error
         endpoint.save()
         endpoint.set_event_types(event_types)
-        signing_secret = endpoint.signing_secrets.create(value=secret or signing_secrets.generate())
-        return endpoint, signing_secret
+        return endpoint, endpoint.signing_secrets.issue(endpoint, text=secret, secret_kind=secret_kind, by=by)
 
 
 class Endpoint(models.Model):
@@ -89,9 +78,7 @@ class Endpoint(models.Model):
     subscriber = models.ForeignKey(Subscriber, on_delete=models.PROTECT, related_name="endpoints")
     url = models.CharField("URL", max_length=endpoint_urls.MAX_LENGTH, validators=[validate_url])
     description = models.CharField(max_length=500, blank=True)
-    signature_scheme = models.CharField(
-        max_length=20, choices=SignatureScheme.choices, default=SignatureScheme.STANDARD
-    )
+    signature_schemes = models.JSONField(default=standard_only)
     state = models.CharField(max_length=20, choices=EndpointState.choices, default=EndpointState.ACTIVE)
     state_reason = models.CharField(max_length=200, blank=True, help_text="Why it is paused or disabled.")
     state_changed_at = models.DateTimeField(null=True, editable=False)
@@ -104,24 +91,29 @@ class Endpoint(models.Model):
             models.CheckConstraint(
                 condition=models.Q(state__in=EndpointState.values), name="subscriptions_endpoint_state_known"
             ),
-            models.CheckConstraint(
-                condition=models.Q(signature_scheme__in=SignatureScheme.values),
-                name="subscriptions_endpoint_signature_scheme_known",
-            ),
         ]
 
     def __str__(self) -> str:
         return self.description or self.id
 
     def clean(self) -> None:
-        """Raise Django's `ValidationError` if a secret that the endpoint has does not fit its signature scheme."""
-        for secret in self.signing_secrets.all():
+        """Write out the signature schemes. Raises Django's `ValidationError` if they or valid secrets don't fit."""
+        try:
+            self.signature_schemes = signature_schemes.normal(self.signature_schemes)
+        except signature_schemes.InvalidScheme as error:
+            raise ValidationError({"signature_schemes": str(error)}) from error
+        for secret in self.signing_secrets.valid(timezone.now()):
             try:
                 self.check_secret(secret.value)
             except ValidationError as error:
                 raise ValidationError(
-                    {"signature_scheme": f"A secret of this endpoint does not fit: {error.messages[0]}"}
+                    {"signature_schemes": f"A secret of this endpoint does not fit: {error.messages[0]}"}
                 ) from error
+
+    @property
+    def schemes(self) -> Schemes:
+        """The signature schemes, read. Raises `signature_schemes.InvalidScheme`."""
+        return signature_schemes.read(self.signature_schemes)
 
     @property
     def event_types(self) -> list[str]:
@@ -144,13 +136,16 @@ class Endpoint(models.Model):
 
     def check_secret(self, text: str) -> None:
         """Raise Django's `ValidationError` unless `text` is a secret that this endpoint's schemes can sign with."""
-        check = (
-            signing_secrets.check_standard
-            if SignatureScheme(self.signature_scheme).is_standard
-            else signing_secrets.check_text
-        )
+        schemes = self.schemes
         try:
-            check(text)
+            if not schemes.standard:
+                signing_secrets.check_text(text)
+            elif signing_secrets.kind_of(text) is Kind.SHARED:
+                signing_secrets.check_standard(text)
+            elif schemes.others:
+                raise signing_secrets.InvalidSecret("An ed25519 key signs the standard scheme only.")
+            else:
+                signing_secrets.check_ed25519(text)
         except signing_secrets.InvalidSecret as error:
             raise ValidationError(str(error)) from error
 

@@ -17,7 +17,7 @@ from redis import Redis
 
 from dispatch.models import Attempt, Delivery, Event
 from dispatch.publish import publish_event
-from subscriptions.models import Endpoint, EndpointState, EventTypePattern, SignatureScheme, SigningSecret
+from subscriptions.models import Endpoint, EndpointState, EventTypePattern, SigningSecret
 from tests.dispatch.deliveries import endpoint_at, outcomes, settled
 from tests.dispatch.receivers import Answer, receiving
 from tests.dispatch.workers import Worker, working
@@ -66,7 +66,7 @@ def test_an_event_arrives_signed_and_is_logged(worker: Worker) -> None:
 
 def test_both_schemes_sign_side_by_side(worker: Worker) -> None:
     with receiving() as receiver:
-        endpoint = endpoint_at(receiver.url, signature_scheme=SignatureScheme.BOTH)
+        endpoint = endpoint_at(receiver.url, signature_schemes=["standard", "x-signature"])
         settled(publish_event("invoice.paid", {"amount": 1}).event)
 
     [received] = receiver.received
@@ -78,7 +78,7 @@ def test_both_schemes_sign_side_by_side(worker: Worker) -> None:
 
 def test_the_plain_scheme_alone_signs_with_the_text_of_a_given_secret(worker: Worker) -> None:
     with receiving() as receiver:
-        endpoint_at(receiver.url, signature_scheme=SignatureScheme.X_SIGNATURE, secret=X_SECRET)
+        endpoint_at(receiver.url, signature_schemes=["x-signature"], secret=X_SECRET)
         settled(publish_event("invoice.paid", {"amount": 1}).event)
 
     [received] = receiver.received

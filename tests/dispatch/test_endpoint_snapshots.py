@@ -1,31 +1,61 @@
-"""What a worker knows of endpoints, on a real database."""
-
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from cryptography.fernet import MultiFernet
+from django.db import connection
 
-from dispatch.endpoint_snapshots import EndpointSnapshots
-from dispatch.signing import Signer
+from dispatch.endpoint_snapshots import EndpointSnapshot, EndpointSnapshots
+from dispatch.signing import NothingToSignWith, key_of, signature_headers
 from subscriptions import ids
-from subscriptions.models import Endpoint, EndpointState, SignatureScheme
+from subscriptions.models import Endpoint, EndpointState, SigningSecret
+from tests.dispatch.signers import signer_of
+from tests.encryption_keys import FIRST, FIRST_NAME, SECOND, SECOND_NAME, use
 from tests.factories import NOON, EndpointFactory, SigningSecretFactory
 
 pytestmark = pytest.mark.django_db
 
 
-def key_of(endpoint: Endpoint) -> uuid.UUID:
+def key_of_endpoint(endpoint: Endpoint) -> uuid.UUID:
     return ids.decode("ep", endpoint.id)
 
 
-def test_a_snapshot_holds_what_a_request_needs() -> None:
-    endpoint = EndpointFactory(state=EndpointState.PAUSED, signature_scheme=SignatureScheme.BOTH)
-    snapshot = EndpointSnapshots().get([key_of(endpoint)], 1.0)[key_of(endpoint)]
+def read(endpoint: Endpoint, snapshots: EndpointSnapshots | None = None, now: float = 1.0) -> EndpointSnapshot:
+    return (snapshots or EndpointSnapshots()).get([key_of_endpoint(endpoint)], now)[key_of_endpoint(endpoint)]
 
-    assert (snapshot.id, snapshot.url, snapshot.state) == (key_of(endpoint), endpoint.url, EndpointState.PAUSED)
+
+def sign(snapshot: EndpointSnapshot) -> Any:
+    return signature_headers(snapshot.signer, message_id="evt_1", timestamp=1, body=b"{}")
+
+
+@pytest.fixture
+def decrypted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Give a list that grows with everything that is decrypted."""
+    tokens: list[bytes] = []
+    real = MultiFernet.decrypt
+
+    def decrypt(self: MultiFernet, token: bytes, *rest: Any) -> bytes:
+        tokens.append(token)
+        return real(self, token, *rest)
+
+    monkeypatch.setattr(MultiFernet, "decrypt", decrypt)
+    return tokens
+
+
+def test_a_snapshot_holds_what_a_request_needs() -> None:
+    own = {"header": "X-Acme-Signature", "digest": "sha512"}
+    endpoint = EndpointFactory(state=EndpointState.PAUSED, signature_schemes=["standard", "github", own])
+    snapshot = read(endpoint)
+
+    assert (snapshot.id, snapshot.url, snapshot.state) == (
+        key_of_endpoint(endpoint),
+        endpoint.url,
+        EndpointState.PAUSED,
+    )
     secret = endpoint.signing_secrets.get().value
-    assert snapshot.signer == Signer((secret,), standard=True, x_signature=True)
+    assert snapshot.signer == signer_of(secret, schemes=["standard", "github", own])
 
 
 def test_secrets_sign_until_they_expire_the_newest_first() -> None:
@@ -35,8 +65,8 @@ def test_secrets_sign_until_they_expire_the_newest_first() -> None:
     new = SigningSecretFactory(endpoint=endpoint)
 
     with time_machine.travel(NOON, tick=False):
-        snapshot = EndpointSnapshots().get([key_of(endpoint)], 1.0)[key_of(endpoint)]
-    assert snapshot.signer.secrets == (new.value, old.value)
+        snapshot = read(endpoint)
+    assert snapshot.signer.keys == (key_of(new.value), key_of(old.value))
 
 
 def test_an_endpoint_that_is_not_there_has_no_snapshot() -> None:
@@ -50,19 +80,87 @@ def test_no_endpoints_have_no_snapshots() -> None:
 def test_a_change_is_seen_within_two_seconds() -> None:
     endpoint, other = EndpointFactory(), EndpointFactory()
     snapshots = EndpointSnapshots()
-    before = snapshots.get([key_of(endpoint)], 100.0)[key_of(endpoint)]
+    before = snapshots.get([key_of_endpoint(endpoint)], 100.0)[key_of_endpoint(endpoint)]
     Endpoint.objects.update(url="https://elsewhere.example/")
 
-    assert snapshots.get([key_of(endpoint)], 100.5)[key_of(endpoint)] is before
-    assert set(snapshots.get([key_of(other)], 101.5)) == {key_of(other)}
-    assert snapshots.get([key_of(endpoint)], 102.0)[key_of(endpoint)].url == "https://elsewhere.example/"
+    assert snapshots.get([key_of_endpoint(endpoint)], 100.5)[key_of_endpoint(endpoint)] is before
+    assert set(snapshots.get([key_of_endpoint(other)], 101.5)) == {key_of_endpoint(other)}
+    assert snapshots.get([key_of_endpoint(endpoint)], 102.0)[key_of_endpoint(endpoint)].url == (
+        "https://elsewhere.example/"
+    )
 
 
 def test_what_is_to_be_forgotten_is_read_again() -> None:
     endpoint = EndpointFactory()
     snapshots = EndpointSnapshots()
-    snapshots.get([key_of(endpoint)], 1.0)
+    read(endpoint, snapshots)
     Endpoint.objects.update(state=EndpointState.DISABLED)
-    snapshots.forget(key_of(endpoint))
+    snapshots.forget(key_of_endpoint(endpoint))
 
-    assert snapshots.get([key_of(endpoint)], 1.0)[key_of(endpoint)].state is EndpointState.DISABLED
+    assert read(endpoint, snapshots).state is EndpointState.DISABLED
+
+
+def test_only_what_changed_is_decrypted(decrypted: list[bytes]) -> None:
+    first, second = EndpointFactory(), EndpointFactory()
+    snapshots = EndpointSnapshots()
+    both = [key_of_endpoint(first), key_of_endpoint(second)]
+    for now in range(10):
+        snapshots.get(both, now * 2.0)
+    assert len(decrypted) == 2
+
+    new = SigningSecretFactory(endpoint=first, value="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    decrypted.clear()
+    snapshots.get(both, 30.0)
+    snapshots.get(both, 32.0)
+    # The new one and the one beside it.
+    assert len(decrypted) == 2
+    assert read(first, snapshots, 34.0).signer.keys[0] == key_of(new.value)
+
+
+def test_what_nobody_asks_for_is_not_kept(decrypted: list[bytes]) -> None:
+    endpoint, other = EndpointFactory(), EndpointFactory()
+    snapshots = EndpointSnapshots()
+    read(endpoint, snapshots, 10.0)
+    read(other, snapshots, 12.0)
+    read(other, snapshots, 14.0)
+    decrypted.clear()
+
+    read(endpoint, snapshots, 14.5)
+    assert len(decrypted) == 1
+
+
+class TestASecretThatCannotBeRead:
+    def test_leaves_nothing_unsigned_and_says_why(self, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+        use(settings, FIRST)
+        endpoint = EndpointFactory()
+        use(settings, SECOND)
+        snapshot = read(endpoint)
+
+        with pytest.raises(NothingToSignWith) as refused:
+            sign(snapshot)
+        assert str(refused.value) == (
+            "A signing secret cannot be read. What is stored was encrypted with the key "
+            f"{FIRST_NAME}, which is not among WEBHOOKS_ENCRYPTION_KEYS ({SECOND_NAME})."
+        )
+        assert caplog.messages == [str(refused.value)]
+
+    def test_does_not_keep_another_from_signing(self) -> None:
+        endpoint = EndpointFactory()
+        good = endpoint.signing_secrets.get().value
+        broken = SigningSecretFactory(endpoint=endpoint)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE subscriptions_signingsecret SET value = 'never encrypted' WHERE id = %s",
+                [SigningSecret._meta.pk.get_db_prep_value(broken.pk, connection)],
+            )
+        assert read(endpoint).signer.keys == (key_of(good),)
+        assert "webhook-signature" in sign(read(endpoint))
+
+    def test_does_not_keep_other_endpoints_from_being_read(self) -> None:
+        broken, good = EndpointFactory(), EndpointFactory()
+        Endpoint.objects.filter(pk=broken.pk).update(signature_schemes=["md5"])
+        found = EndpointSnapshots().get([key_of_endpoint(broken), key_of_endpoint(good)], 1.0)
+
+        assert "webhook-signature" in sign(found[key_of_endpoint(good)])
+        with pytest.raises(NothingToSignWith, match=r"The signature schemes cannot be read. 'md5' is unknown"):
+            sign(found[key_of_endpoint(broken)])

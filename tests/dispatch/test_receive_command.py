@@ -18,6 +18,7 @@ import requests
 from django.core.management import CommandError, call_command
 
 from dispatch.signing import Signer, signature_headers
+from tests.dispatch.signers import signer_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECONDS = 60
@@ -71,7 +72,7 @@ def receiving(log_file: Path, *options: str) -> Iterator[Running]:
 
 
 def test_it_receives_tells_and_logs_until_ctrl_c(tmp_path: Path) -> None:
-    signer = Signer([SECRET])
+    signer = signer_of(SECRET)
     with receiving(tmp_path / "log.jsonl") as receiver:
         answers = [receiver.post(signer, "evt_1"), receiver.post(signer, "evt_1")]
         lines = [receiver.next_line().split()[1:] for _ in answers]
@@ -91,7 +92,7 @@ def test_it_receives_tells_and_logs_until_ctrl_c(tmp_path: Path) -> None:
 
 def test_the_plain_scheme_with_a_secret_on_the_command_line_and_a_failure_at_first(tmp_path: Path) -> None:
     secret = "a secret of an older receiver"
-    signer = Signer([secret], standard=False, x_signature=True)
+    signer = signer_of(secret, schemes=["x-signature"])
     with receiving(tmp_path / "log", "--scheme", "x-signature", "--secret", secret, "--fail-first", "1") as receiver:
         answers = [receiver.post(signer, "evt_1")["status"], receiver.post(signer, "evt_1")["status"]]
 
@@ -101,7 +102,7 @@ def test_the_plain_scheme_with_a_secret_on_the_command_line_and_a_failure_at_fir
 def test_ctrl_c_ends_it_without_a_traceback_while_a_request_hangs(tmp_path: Path) -> None:
     with receiving(tmp_path / "log.jsonl", "--hang") as receiver:
         with pytest.raises(requests.ReadTimeout):
-            receiver.post(Signer([SECRET]), "evt_1", timeout=0.2)
+            receiver.post(signer_of(SECRET), "evt_1", timeout=0.2)
         with socket.create_connection(("127.0.0.1", int(receiver.url.rsplit(":")[-1].strip("/")))) as hanging:
             hanging.sendall(b"POST / HTTP/1.1\r\n\r\n")
             lines = [receiver.next_line().split()[1:4], receiver.next_line().split()[1:4]]
@@ -112,7 +113,7 @@ def test_ctrl_c_ends_it_without_a_traceback_while_a_request_hangs(tmp_path: Path
 
 
 def test_a_stranger_cannot_rewrite_the_terminal_and_nobody_needs_to_read_it(tmp_path: Path) -> None:
-    signer = Signer([SECRET])
+    signer = signer_of(SECRET)
     with receiving(tmp_path / "log.jsonl") as receiver:
         receiver.post(signer, "evt\x1b[2J")
         line = receiver.next_line()

@@ -16,7 +16,8 @@ import requests
 from dispatch import receiver
 from dispatch.receiver import Scheme
 from dispatch.receiver_server import HOST, Answer, Misbehaviour, Received, ReceiverServer
-from dispatch.signing import Signer, signature_headers
+from dispatch.signing import signature_headers
+from tests.dispatch.signers import signer_of
 
 SECRETS = {Scheme.STANDARD: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", Scheme.X_SIGNATURE: "an older receiver's secret"}
 BODY = b'{"type": "invoice.paid", "amount": 12}'
@@ -79,8 +80,7 @@ def signed(
     message_id: str = "evt_1",
     age: int = 0,
 ) -> dict[str, str]:
-    plain = scheme is Scheme.X_SIGNATURE
-    signer = Signer([secret or SECRETS[scheme]], standard=not plain, x_signature=plain)
+    signer = signer_of(secret or SECRETS[scheme], schemes=[str(scheme)])
     return dict(signature_headers(signer, message_id=message_id, timestamp=int(time.time()) - age, body=body))
 
 

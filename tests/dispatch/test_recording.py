@@ -19,9 +19,7 @@ from webhooks_project.conf import WebhookSettings
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 STARTED_AT = NOW - timedelta(seconds=1)
-ENDPOINT = EndpointSnapshot(
-    uuid.UUID(int=3), "https://receiver.example/hooks", EndpointState.ACTIVE, Signer(("whsec_c2VjcmV0",))
-)
+ENDPOINT = EndpointSnapshot(uuid.UUID(int=3), "https://receiver.example/hooks", EndpointState.ACTIVE, Signer(()))
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from subscriptions.models import Endpoint, SigningSecret
+from subscriptions.models import Endpoint, SecretAuditEntry, SigningSecret
 from tests.admin_pages import errors_of, formset, messages_of, page, run_action, text_of
 from tests.factories import (
-    NOON,
     EndpointFactory,
     SubscriberFactory,
 )
@@ -21,7 +20,7 @@ class TestAddingAnEndpoint:
         subscriber = SubscriberFactory()
         form = admin_client.get(page(Endpoint, "add")).context["adminform"].form
         assert form["event_types"].value() == "*"
-        body = {"subscriber": subscriber.pk, "url": URL, "event_types": "*", "signature_scheme": "standard"}
+        body = {"subscriber": subscriber.pk, "url": URL, "event_types": "*", "signature_schemes": ["standard"]}
         response = admin_client.post(page(Endpoint, "add"), body)
         endpoint = Endpoint.objects.get()
         secret = endpoint.signing_secrets.get()
@@ -38,19 +37,59 @@ class TestAddingAnEndpoint:
             "subscriber": SubscriberFactory().pk,
             "url": URL,
             "event_types": "invoice.*, order.created user.*",
-            "signature_scheme": "both",
+            "signature_schemes": ["standard", "github"],
             "secret": STANDARD,
         }
         admin_client.post(page(Endpoint, "add"), body)
         endpoint = Endpoint.objects.get()
         assert endpoint.event_types == ["invoice.*", "order.created", "user.*"]
+        assert endpoint.signature_schemes == ["standard", "github"]
         assert endpoint.signing_secrets.get().value == STANDARD
+        assert SecretAuditEntry.objects.get().actor == "user admin"
+
+    def test_with_a_scheme_of_the_receivers_own(self, admin_client: Client):
+        body = {
+            "subscriber": SubscriberFactory().pk,
+            "url": URL,
+            "event_types": "*",
+            "signature_schemes": ["own"],
+            "own_header": "X-Acme-Signature",
+            "own_digest": "sha1",
+            "own_encoding": "base64",
+            "own_prefix": "sha1=",
+            "own_signed": "{timestamp}.{body}",
+            "own_layout": "plain",
+            "own_timestamp_header": "X-Acme-Timestamp",
+            "secret": "my-shared-secret",
+        }
+        response = admin_client.post(page(Endpoint, "add"), body)
+        assert Endpoint.objects.get().signature_schemes == [
+            {name.removeprefix("own_"): text for name, text in body.items() if name.startswith("own_")}
+        ]
+        warning = "X-Acme-Signature is signed with sha1, which is only for receivers that know nothing else."
+        assert warning in messages_of(response)
+
+    def test_with_an_ed25519_key_whose_public_part_is_shown(self, admin_client: Client):
+        body = {"subscriber": SubscriberFactory().pk, "url": URL, "event_types": "*", "secret_kind": "ed25519"}
+        response = admin_client.post(page(Endpoint, "add"), body | {"signature_schemes": ["standard"]})
+        secret = SigningSecret.objects.get()
+        assert messages_of(response)[0] == f"The public key of {URL}: <code>{secret.public_key}</code>"
+        assert secret.value not in text_of(admin_client.get(page(secret.endpoint)))
 
     @pytest.mark.parametrize(
         ("wrong", "errors"),
         [
             ({"url": "ftp://x"}, {"url": ["A URL must start with https:// or http://."]}),
             ({"secret": "short"}, {"secret": ["A standard signing secret starts with whsec_."]}),
+            ({"signature_schemes": []}, {"signature_schemes": ["This field is required."]}),
+            (
+                {"signature_schemes": ["own"], "own_header": "Host"},
+                {"signature_schemes": ["The header Host has a meaning already. Choose another."]},
+            ),
+            (
+                {"secret_kind": "ed25519", "signature_schemes": ["standard", "github"]},
+                {"secret_kind": ["An ed25519 key signs the standard scheme only."]},
+            ),
             ({"event_types": ","}, {"event_types": ["Name at least one event type, or * for all."]}),
             (
                 {"event_types": "*.paid"},
@@ -68,7 +107,7 @@ class TestAddingAnEndpoint:
     def test_what_does_not_fit_is_shown_at_its_field(
         self, admin_client: Client, wrong: dict[str, str], errors: dict[str, list[str]]
     ):
-        body = {"subscriber": SubscriberFactory().pk, "url": URL, "event_types": "*", "signature_scheme": "standard"}
+        body = {"subscriber": SubscriberFactory().pk, "url": URL, "event_types": "*", "signature_schemes": ["standard"]}
         response = admin_client.post(page(Endpoint, "add"), body | wrong)
         assert errors_of(response) == errors
         assert not Endpoint.objects.exists()
@@ -92,20 +131,17 @@ class TestChangingAnEndpoint:
         return EndpointFactory(url=URL, event_types=["invoice.*"], secret__value=STANDARD)
 
     def body(self, endpoint: Endpoint, **changed: Any) -> dict[str, Any]:
-        pattern, secret = endpoint.event_type_patterns.get(), endpoint.signing_secrets.get()
+        pattern = endpoint.event_type_patterns.get()
         of_endpoint = {"endpoint": endpoint.pk}
         return (
-            {"url": endpoint.url, "description": "", "signature_scheme": endpoint.signature_scheme}
+            {"url": endpoint.url, "description": "", "signature_schemes": endpoint.signature_schemes}
             | formset(
                 "event_type_patterns",
                 [{"id": pattern.pk, "pattern": pattern.pattern} | of_endpoint | changed.get("pattern", {})],
                 changed.get("patterns", []),
             )
-            | formset(
-                "signing_secrets",
-                [{"id": secret.pk} | of_endpoint | changed.get("secret", {})],
-                changed.get("secrets", []),
-            )
+            # Its table of secrets only shows them.
+            | formset("signing_secrets", [{}], [])
             | changed.get("fields", {})
         )
 
@@ -140,29 +176,35 @@ class TestChangingAnEndpoint:
         endpoint.refresh_from_db()
         assert (endpoint.description, endpoint.state) == ("Billing", "disabled")
 
-    def test_a_secret_that_is_added_empty_is_made_and_shown_once(self, admin_client: Client, endpoint: Endpoint):
-        response = admin_client.post(page(endpoint), self.body(endpoint, secrets=[{"value": ""}]))
-        new = endpoint.signing_secrets.exclude(value=STANDARD).get()
-        assert new.value.startswith("whsec_")
-        assert messages_of(response)[0].startswith(f"The signing secret of {URL}: <code>{new.value}</code>")
-        admin_client.get(page(endpoint))
-        assert new.value not in text_of(admin_client.get(page(endpoint)))
+    def test_schemes_can_be_changed_and_one_of_ones_own_is_shown_as_it_is(
+        self, admin_client: Client, endpoint: Endpoint
+    ):
+        fields = {"signature_schemes": ["github", "own"], "own_header": "X-Acme-Signature", "own_digest": "sha512"}
+        assert admin_client.post(page(endpoint), self.body(endpoint, fields=fields)).status_code == 302
+        endpoint.refresh_from_db()
+        schemes = endpoint.schemes
+        assert (schemes.standard, [each.header for each in schemes.others]) == (
+            False,
+            ["X-Hub-Signature-256", "X-Acme-Signature"],
+        )
+        form = admin_client.get(page(endpoint)).context["adminform"].form
+        assert form["signature_schemes"].value() == ["github", "own"]
+        assert (form["own_header"].value(), form["own_digest"].value()) == ("X-Acme-Signature", "sha512")
 
-    def test_a_secret_that_is_changed_is_not(self, admin_client: Client, endpoint: Endpoint):
-        body = self.body(endpoint, secret={"value": "whsec_another", "expires_at_0": "2026-03-01"})
-        body |= {"signing_secrets-0-expires_at_1": "12:00:00"}
-        assert admin_client.post(page(endpoint), body).status_code == 302
-        secret = endpoint.signing_secrets.get()
-        assert (secret.value, secret.expires_at) == (STANDARD, NOON)
+        # Saved as it is shown, nothing changes.
+        shown = {name: form[name].value() for name in form.fields if name.startswith("own_")}
+        admin_client.post(page(endpoint), self.body(endpoint, fields=shown | {"signature_schemes": ["github", "own"]}))
+        before = endpoint.signature_schemes
+        endpoint.refresh_from_db()
+        assert endpoint.signature_schemes == before
 
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
             ({"pattern": {"DELETE": "on"}}, "Please submit at least 1 form."),
-            ({"secret": {"DELETE": "on"}}, "Please submit at least 1 form."),
             ({"patterns": [{"pattern": "a b"}]}, "is not an event type pattern"),
             ({"patterns": [{"pattern": "invoice.*"}]}, "Please correct the duplicate data for"),
-            ({"secrets": [{"value": "short"}]}, "A standard signing secret starts with whsec_."),
+            ({"fields": {"signature_schemes": ["md5"]}}, "md5 is not one of the available choices."),
             ({"fields": {"url": "ftp://x"}}, "A URL must start with https:// or http://."),
         ],
     )
@@ -176,10 +218,12 @@ class TestChangingAnEndpoint:
         assert endpoint.signing_secrets.get().value == STANDARD
 
     def test_a_scheme_that_the_secret_does_not_fit_is_refused(self, admin_client: Client):
-        endpoint = EndpointFactory(signature_scheme="x-signature", secret__value="my-shared-secret")
-        response = admin_client.post(page(endpoint), self.body(endpoint, fields={"signature_scheme": "both"}))
+        endpoint = EndpointFactory(signature_schemes=["x-signature"], secret__value="my-shared-secret")
+        response = admin_client.post(
+            page(endpoint), self.body(endpoint, fields={"signature_schemes": ["standard", "x-signature"]})
+        )
         assert errors_of(response) == {
-            "signature_scheme": [
+            "signature_schemes": [
                 "A secret of this endpoint does not fit: A standard signing secret starts with whsec_."
             ]
         }

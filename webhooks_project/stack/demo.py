@@ -66,7 +66,8 @@ def _clear(directory: Path) -> None:
         for entry in directory.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)
-            elif entry.name != environment.LOCK:
+            # A database that DATABASE_URL names keeps what was encrypted.
+            elif entry.name not in {environment.LOCK, environment.ENCRYPTION_KEYS}:
                 entry.unlink()
 
 
@@ -85,7 +86,7 @@ def _subscribe(api: ApiClient, listening: Listening) -> Subscription:
         subscriber=subscriber,
         url=listening.url,
         event_types=["*"],
-        signature_scheme=receiver.scheme,
+        signature_schemes=[receiver.scheme],
         secret=receiver.secret,
         description=f"Demo: fails {receiver.failures} times first" if receiver.failures else "Demo",
     )["id"]

@@ -8,6 +8,15 @@ from tests.api_client import ApiClient, assert_refused
 from tests.factories import NOON, EndpointFactory, SubscriberFactory
 
 URL = "https://receiver.example/hooks"
+OWN = {
+    "header": "X-Acme-Signature",
+    "digest": "sha1",
+    "encoding": "base64",
+    "prefix": "sha1=",
+    "signed": "{timestamp}.{body}",
+    "layout": "plain",
+    "timestamp_header": "X-Acme-Timestamp",
+}
 STANDARD = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
@@ -21,7 +30,8 @@ def test_an_endpoint_is_created_and_its_secret_is_shown_this_once(api: ApiClient
         "url": URL,
         "description": "",
         "event_types": ["*"],
-        "signature_scheme": "standard",
+        "signature_schemes": ["standard"],
+        "warnings": [],
         "state": "active",
         "state_reason": "",
         "state_changed_at": None,
@@ -39,12 +49,15 @@ def test_everything_about_an_endpoint_can_be_given(api: ApiClient):
         "url": URL,
         "description": "Billing",
         "event_types": ["order.created", "invoice.*"],
-        "signature_scheme": "both",
+        "signature_schemes": ["standard", "github", OWN],
         "secret": STANDARD,
     }
     response = api.post("endpoints/", body)
     assert response.status_code == 201
     assert {name: response.json()[name] for name in body} == body | {"event_types": ["invoice.*", "order.created"]}
+    assert response.json()["warnings"] == [
+        "X-Acme-Signature is signed with sha1, which is only for receivers that know nothing else."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +70,19 @@ def test_everything_about_an_endpoint_can_be_given(api: ApiClient):
         ({"url": 5}, "url", "Not a valid string."),
         ({"secret": "short"}, "secret", "A standard signing secret starts with whsec_."),
         ({"secret": "whsec_AAEC"}, "secret", "A signing secret must be 24 to 64 bytes long, this one is 3."),
-        ({"signature_scheme": "md5"}, "signature_scheme", "md5 is unknown: write one of standard, x-signature, both."),
+        (
+            {"signature_schemes": ["md5"]},
+            "signature_schemes",
+            "'md5' is unknown: write one of standard, x-signature, github, stripe, shopify, "
+            "or the settings of a scheme.",
+        ),
+        (
+            {"signature_schemes": [{"header": "Host"}]},
+            "signature_schemes",
+            "The header Host has a meaning already. Choose another.",
+        ),
+        ({"signature_schemes": None}, "signature_schemes", "This field may not be null."),
+        ({"secret_kind": "rsa"}, "secret_kind", "rsa is unknown: write one of shared, ed25519."),
         ({"event_types": []}, "event_types", "This list may not be empty."),
         ({"event_types": "invoice.paid"}, "event_types", 'Expected a list of items but got type "str".'),
         ({"event_types": ["invoice.paid", 5]}, "event_types.1", "Not a valid string."),

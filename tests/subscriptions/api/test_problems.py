@@ -33,12 +33,12 @@ def test_a_body_that_is_not_an_object_is_refused(api: ApiClient, body: str):
 
 
 def test_half_a_surrogate_pair_can_be_complained_about(api: ApiClient):
-    response = api.send("POST", "endpoints/", '{"\\ud800": 1, "signature_scheme": "\\ud800"}')
+    response = api.send("POST", "endpoints/", '{"\\ud800": 1, "secret_kind": "\\ud800"}')
     assert response.status_code == 400
     assert {"field": "\\ud800", "message": "There is no such field."} in response.json()["errors"]
     assert {
-        "field": "signature_scheme",
-        "message": "\\ud800 is unknown: write one of standard, x-signature, both.",
+        "field": "secret_kind",
+        "message": "\\ud800 is unknown: write one of shared, ed25519.",
     } in response.json()["errors"]
 
 

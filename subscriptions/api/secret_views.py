@@ -1,0 +1,68 @@
+"""The API's routes of an endpoint's signing secrets."""
+
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.utils import timezone
+from rest_framework import status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from subscriptions.api.serializers import Nothing, Rotation, SecretSerializer
+from subscriptions.models import Endpoint, SigningSecret
+from subscriptions.signing_secrets import Kind
+
+# No browser or proxy is to keep what is shown once.
+UNCACHED = {"Cache-Control": "no-store"}
+
+
+def shown_once(secret: SigningSecret) -> dict[str, Any]:
+    """Return what the receiver needs of a new secret: itself, or the public key. The private one stays here."""
+    return {"public_key": secret.public_key} if secret.kind is Kind.ED25519 else {"secret": secret.value}
+
+
+class Secrets(APIView):
+    """All secrets of an endpoint, also those that sign no more, newest first. Without their texts."""
+
+    def get(self, request: Request, endpoint: str) -> Response:
+        secrets = _endpoint(endpoint).signing_secrets.order_by("-id")
+        return Response({"results": [SecretSerializer(each).data for each in secrets]})
+
+
+class RotateSecret(APIView):
+    def post(self, request: Request, endpoint: str) -> Response:
+        wanted = Rotation.read(request.data)
+        secret = SigningSecret.objects.rotate(_endpoint(endpoint), now=timezone.now(), by=str(request.user), **wanted)
+        shown = SecretSerializer(secret).data | shown_once(secret)
+        return Response(shown, status.HTTP_201_CREATED, headers=UNCACHED)
+
+
+class RevealSecret(APIView):
+    def post(self, request: Request, endpoint: str, id: str) -> Response:  # noqa: A002
+        Nothing.read(request.data)
+        secret = _secret(endpoint, id)
+        return Response({"id": secret.id, "secret": secret.reveal(by=str(request.user))}, headers=UNCACHED)
+
+
+class ExpireSecret(APIView):
+    def post(self, request: Request, endpoint: str, id: str) -> Response:  # noqa: A002
+        Nothing.read(request.data)
+        secret = _secret(endpoint, id)
+        secret.expire(now=timezone.now(), by=str(request.user))
+        return Response(SecretSerializer(secret).data)
+
+
+def _endpoint(text: str) -> Endpoint:
+    try:
+        return Endpoint.objects.get(pk=text)
+    except (ObjectDoesNotExist, ValidationError) as error:
+        raise NotFound(f"There is no endpoint {text!r}.") from error
+
+
+def _secret(endpoint: str, text: str) -> SigningSecret:
+    try:
+        return _endpoint(endpoint).signing_secrets.get(pk=text)
+    except (ObjectDoesNotExist, ValidationError) as error:
+        raise NotFound(f"This endpoint has no signing secret {text!r}.") from error
