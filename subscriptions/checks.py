@@ -18,8 +18,8 @@ def encryption_key_is_set(**_: Any) -> list[checks.CheckMessage]:
         return [
             checks.Error(
                 str(error).partition(":")[0] + ".",
-                hint=f"{encryption.HOW_TO_MAKE} and keep it as safe as the database, but not beside it. "
-                "`make up` makes one by itself; with DEBUG a fixed one is used.",
+                hint=f"{encryption.HOW_TO_MAKE} Keep it apart from the database and its backups. "
+                "`make up` makes one by itself; with DEBUG one that everybody knows is used.",
                 id="subscriptions.E001",
             )
         ]

@@ -15,7 +15,7 @@ from django.conf import settings
 NAME_LENGTH = 8
 SEPARATOR = ":"
 VARIABLE = "WEBHOOKS_ENCRYPTION_KEYS"
-HOW_TO_MAKE = "Make one with: openssl rand -base64 32"
+HOW_TO_MAKE = "Make one with `openssl rand -base64 32`."
 
 
 class EncryptionError(Exception):

@@ -62,18 +62,14 @@ def show_new_secret(request: HttpRequest, secret: SigningSecret) -> None:
 
 
 class SigningSecretInline(ReadOnly, PartInline[SigningSecret, Endpoint]):
-    """The secrets, masked, with what can be done with each."""
+    """The secrets, with what can be done with each. Django writes each one's masked form above its row."""
 
     model = SigningSecret
-    fields: ClassVar[Any] = ["secret", "kind", "public_key", moment("created_at"), moment("expires_at"), "verbs"]
+    fields: ClassVar[Any] = ["kind", "public_key", moment("created_at"), moment("expires_at"), "verbs"]
     readonly_fields = fields
     ordering = ["-id"]
     can_delete = False
     show_change_link = False
-
-    @admin.display
-    def secret(self, row: SigningSecret) -> SafeString:
-        return format_html("<code>{}</code>", row.masked)
 
     @admin.display
     def kind(self, row: SigningSecret) -> str:
@@ -88,7 +84,7 @@ class SigningSecretInline(ReadOnly, PartInline[SigningSecret, Endpoint]):
         reveal = format_html('<a href="{}">Reveal</a>', _address("reveal", row.endpoint_id, row.id))
         if not row.is_valid(timezone.now()):
             return reveal
-        return format_html('{} &nbsp; <a href="{}">Expire</a>', reveal, _address("expire", row.endpoint_id, row.id))
+        return format_html('{}&nbsp;&nbsp;<a href="{}">Expire</a>', reveal, _address("expire", row.endpoint_id, row.id))
 
 
 class SecretVerbs(RecordAdmin[Endpoint]):

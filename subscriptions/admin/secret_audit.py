@@ -9,7 +9,7 @@ from subscriptions.models import SecretAuditEntry
 class SecretAuditEntryAdmin(ReadOnly, RecordAdmin[SecretAuditEntry]):
     """Who did what with which secret. Nobody changes or deletes it here."""
 
-    list_display = [moment("created_at"), "actor", "action", "secret", "endpoint", "detail"]
+    list_display = [moment("created_at"), "action", "secret", "actor"]
     list_filter = ["action", "created_at"]
     search_fields = ["actor"]
     search_help_text = "The actor, or the id of a secret or an endpoint."

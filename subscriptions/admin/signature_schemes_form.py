@@ -40,7 +40,10 @@ OWN_FIELDSET: tuple[str, Any] = ("The receiver's own scheme", {"fields": OWN_FIE
 
 class SignatureSchemesForm(ModelForm[Endpoint]):
     signature_schemes = forms.MultipleChoiceField(
-        choices=_CHOICES, initial=[STANDARD], widget=forms.CheckboxSelectMultiple
+        choices=_CHOICES,
+        initial=[STANDARD],
+        # The class keeps the labels from being as narrow as those of fields.
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "radiolist"}),
     )
     own_header = forms.CharField(
         label="Header", required=False, max_length=MAX_HEADER, help_text="Such as X-Acme-Signature."

@@ -19,7 +19,7 @@ class Caller:
     is_authenticated: bool = True
 
     def __str__(self) -> str:
-        return f"API key {self.api_key.name} ({self.api_key.id})"
+        return f"API key {self.api_key}"
 
 
 class ApiKeyAuthentication(BaseAuthentication):

@@ -17,7 +17,14 @@ from webhooks_project.tether import tethered
 
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", "*_cache", "__pycache__", "node_modules")
-NOT_INHERITED = {"SECRET_KEY", "REDIS_URL", "DATABASE_URL", "DJANGO_SETTINGS_MODULE", "TESTS_EMBEDDED_REDIS"}
+NOT_INHERITED = {
+    "SECRET_KEY",
+    "WEBHOOKS_ENCRYPTION_KEYS",
+    "REDIS_URL",
+    "DATABASE_URL",
+    "DJANGO_SETTINGS_MODULE",
+    "TESTS_EMBEDDED_REDIS",
+}
 
 
 def free_port() -> int:

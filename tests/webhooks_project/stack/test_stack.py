@@ -1,5 +1,6 @@
 """`python -m webhooks_project.stack`, as `make up` and `make demo` call it, in processes of its own."""
 
+import base64
 import json
 import os
 import signal
@@ -18,11 +19,18 @@ from django.conf import settings
 from tests.waiting import wait_for
 from tests.webhooks_project.process_tree import descendants, running
 
-NAMES_OF_SERVERS = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY", "PORT"}
+NOT_INHERITED = {
+    "DATABASE_URL",
+    "REDIS_URL",
+    "DJANGO_SETTINGS_MODULE",
+    "SECRET_KEY",
+    "WEBHOOKS_ENCRYPTION_KEYS",
+    "PORT",
+}
 
 
 def _environment(**variables: str) -> dict[str, str]:
-    return {name: text for name, text in os.environ.items() if name not in NAMES_OF_SERVERS} | variables
+    return {name: text for name, text in os.environ.items() if name not in NOT_INHERITED} | variables
 
 
 def _command(command: str, directory: Path) -> list[str]:
@@ -85,7 +93,11 @@ def test_up_serves_keeps_its_data_and_leaves_nothing_behind(tmp_path: Path) -> N
     directory = tmp_path / "var with spaces"
     with _up(directory) as (process, base_url):
         credentials = json.loads((directory / "credentials.json").read_text())
-        assert stat.S_IMODE((directory / "credentials.json").stat().st_mode) == 0o600
+        for private in ("credentials.json", "encryption_keys", "environment"):
+            assert stat.S_IMODE((directory / private).stat().st_mode) == 0o600
+        key = (directory / "encryption_keys").read_text()
+        assert len(base64.b64decode(key, validate=True)) == 32
+        assert f"WEBHOOKS_ENCRYPTION_KEYS={key}\n" in (directory / "environment").read_text()
         assert credentials.keys() == {"base_url", "admin_username", "admin_password", "api_key"}
         assert credentials["base_url"] == base_url
         assert _get(f"{base_url}/api/v1/health/ready") == 200
@@ -98,6 +110,7 @@ def test_up_serves_keeps_its_data_and_leaves_nothing_behind(tmp_path: Path) -> N
     with _up(directory) as (process, base_url):
         assert json.loads((directory / "credentials.json").read_text()) == {**credentials, "base_url": base_url}
         assert _get(f"{base_url}/api/v1/subscribers/", credentials["api_key"]) == 200
+        assert (directory / "encryption_keys").read_text() == key
         assert "Stop that one first" in _refusal("up", directory)
         children = descendants(process.pid)
         process.kill()
@@ -134,7 +147,13 @@ def test_an_unreachable_database_is_a_clear_error_without_its_password(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("variable", "text"), [("DATABASE_URL", "nonsense"), ("REDIS_URL", "nonsense"), ("WEBHOOKS_CONCURRENCY", "many")]
+    ("variable", "text"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("REDIS_URL", "nonsense"),
+        ("WEBHOOKS_CONCURRENCY", "many"),
+        ("WEBHOOKS_ENCRYPTION_KEYS", "short"),
+    ],
 )
 def test_a_setting_that_cannot_be_read_is_a_clear_error(tmp_path: Path, variable: str, text: str) -> None:
     assert variable in _refusal("up", tmp_path, PORT="0", **{variable: text})
