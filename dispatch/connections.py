@@ -168,10 +168,10 @@ class Connector:
 
     def _resolve(self, connection: HTTPConnection, exchange: Exchange) -> list[AddressInfo]:
         host, port = connection._dns_host, connection.port
-        if _is_address(host):
-            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        answer = self._resolvers.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
+            if _is_address(host):
+                return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answer = self._resolvers.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
             return answer.result(min(self._dns_timeout, exchange.remaining))
         except NoAnswerInTime as error:
             answer.cancel()

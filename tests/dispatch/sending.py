@@ -24,6 +24,8 @@ def transporting(
         "connect_timeout": LONG,
         "dns_timeout": LONG,
         "response_limit": 16 * 1024,
+        "idle_connections": 16,
+        "idle_seconds": LONG,
     }
     transport = RequestsTransport(Limits(**{**defaults, **limits}, policy=policy), tls)
     try:

@@ -16,6 +16,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from dispatch import stopping, wake
+from dispatch.addresses import AddressPolicy
 from dispatch.endpoint_snapshots import EndpointSnapshots
 from dispatch.engine import Engine
 from dispatch.lanes import Lanes
@@ -81,7 +82,7 @@ def pumping(redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
                 response_limit=1000,
                 idle_connections=9,
                 idle_seconds=LONG,
-                allowed_networks=(ip_network("127.0.0.0/8"),),
+                policy=AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),)),
             )
         )
         engine = Engine(transport, concurrency=8, largest_window=8, slow_after=LONG, user_agent="webhook-dispatcher")
