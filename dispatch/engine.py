@@ -28,12 +28,16 @@ _CLAIMS_AHEAD = 192
 # Compared by identity: after a claim has ended, the same delivery may be claimed once more.
 @dataclass(slots=True, eq=False)
 class Job:
-    """A claimed delivery with what its request needs. It must not be begun after `begin_by` (monotonic clock)."""
+    """A claimed delivery with what its request needs. It must not be begun after `begin_by` (monotonic clock).
+
+    `kind` is the prefix of the id that the request carries: an ownership challenge is sent like a delivery.
+    """
 
     claim: Claim
     endpoint: EndpointSnapshot
     body: bytes
     begin_by: float
+    kind: str = "evt"
 
 
 class Done(NamedTuple):
@@ -164,7 +168,7 @@ class Engine:
             self._transport.submit(request)
 
     def _request(self, job: Job) -> Request:
-        message_id = ids.encode("evt", job.claim.event_id)
+        message_id = ids.encode(job.kind, job.claim.event_id)
         signed = signature_headers(
             job.endpoint.signer, message_id=message_id, timestamp=int(time.time()), body=job.body
         )

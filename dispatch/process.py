@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from dispatch import challenges
 from dispatch.addresses import AddressPolicy
 from dispatch.endpoint_snapshots import EndpointSnapshots
 from dispatch.engine import Engine
@@ -15,7 +16,11 @@ from dispatch.requests_transport import Limits, RequestsTransport
 _SLOW = 0.2
 
 
+# An answer to a challenge has to be read, however little of other answers is kept.
+_CHALLENGE_RESPONSE_LIMIT = 1024
+
 _running = threading.Lock()
+_challenging = threading.Lock()
 
 
 def run_pump() -> None:
@@ -25,6 +30,15 @@ def run_pump() -> None:
             Pump(_engine(), _snapshots()).run()
         finally:
             _running.release()
+
+
+def run_challenges() -> None:
+    """Send the ownership challenges that are due, unless another thread of this process is doing it."""
+    if _challenging.acquire(blocking=False):
+        try:
+            challenges.send_due(_challenge_engine())
+        finally:
+            _challenging.release()
 
 
 def address_policy() -> AddressPolicy:
@@ -40,13 +54,24 @@ def address_policy() -> AddressPolicy:
 
 @lru_cache(maxsize=1)
 def _engine() -> Engine:
+    return _new_engine(settings.WEBHOOKS.concurrency, settings.WEBHOOKS.response_limit)
+
+
+@lru_cache(maxsize=1)
+def _challenge_engine() -> Engine:
+    """Make an engine like that of deliveries, whose results no pump takes for its own."""
+    # Nobody has shown yet to answer quickly, and those get half of the slots at most.
+    return _new_engine(2 * challenges.AT_ONCE, max(settings.WEBHOOKS.response_limit, _CHALLENGE_RESPONSE_LIMIT))
+
+
+def _new_engine(concurrency: int, response_limit: int) -> Engine:
     configured = settings.WEBHOOKS
     transport = RequestsTransport(
         Limits(
-            concurrency=configured.concurrency,
+            concurrency=concurrency,
             deadline=configured.request_deadline,
             connect_timeout=configured.connect_timeout,
-            response_limit=configured.response_limit,
+            response_limit=response_limit,
             idle_connections=configured.idle_connections,
             idle_seconds=configured.idle_seconds,
             ca_file=configured.ca_file,
@@ -56,7 +81,7 @@ def _engine() -> Engine:
     )
     return Engine(
         transport,
-        concurrency=configured.concurrency,
+        concurrency=concurrency,
         largest_window=configured.lane_window_max,
         slow_after=_SLOW * configured.request_deadline,
         user_agent=settings.WEBHOOKS_USER_AGENT,

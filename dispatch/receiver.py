@@ -7,7 +7,8 @@ It shares no code with the sender and needs nothing but Python's standard librar
    in constant time. Several signatures may come at once, while a secret is being rotated: one must match.
 3. Refuse a signature that is older than 5 minutes, so that a recorded request cannot be played back later.
 4. Parse the body.
-5. Remember the id of what you accepted, and answer a repetition with 200 without acting on it again:
+5. Answer a challenge, which asks whether you want what is sent to this address, by sending back its text.
+6. Remember the id of what you accepted, and answer a repetition with 200 without acting on it again:
    a sender that did not get your first answer tries again, and must stop when it asks about finished work.
 """
 
@@ -109,6 +110,17 @@ def parse(body: bytes) -> Any:
         return json.loads(body.decode())
     except (ValueError, RecursionError):
         raise Rejected("The body is not JSON.") from None
+
+
+def challenge_in(payload: Any) -> str | None:
+    """Return the text of a challenge, which is to be sent back as `{"challenge": "…"}`. None if this is no challenge.
+
+    Only after `verify_…`: nobody else is to be told what you answer to.
+    """
+    if isinstance(payload, dict) and payload.get("type") == "webhook.challenge":
+        challenge = payload.get("challenge")
+        return challenge if isinstance(challenge, str) else None
+    return None
 
 
 class AcceptedIds:

@@ -41,11 +41,14 @@ class Answer:
     verified: bool = False
     duplicate: bool = False
     event_type: str | None = None
+    challenge: str | None = None
 
     @property
     def body(self) -> bytes:
         if self.status is None or self.status >= HTTPStatus.MULTIPLE_CHOICES:
             return json.dumps({"status": "error", "reason": self.reason}).encode()
+        if self.challenge is not None:
+            return json.dumps({"challenge": self.challenge}).encode()
         return json.dumps({"status": "duplicate" if self.duplicate else "success"}).encode()
 
 
@@ -117,6 +120,8 @@ class ReceiverServer(ThreadingHTTPServer):
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             # Not accepted, so not remembered: the next attempt is no repetition.
             return Answer(status, f"Always {status} (--status).", verified, event_type=event_type)
+        if (challenge := receiver.challenge_in(payload)) is not None:
+            return Answer(status, "challenge answered", verified, event_type=event_type, challenge=challenge)
         message_id = headers.get("webhook-id")
         duplicate = message_id is not None and not self._accepted.add(message_id)
         return Answer(status, "duplicate" if duplicate else "success", verified, duplicate, event_type)

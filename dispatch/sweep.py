@@ -5,7 +5,7 @@ Safe to run anywhere, any number of times, at the same time.
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -14,7 +14,8 @@ from redis import RedisError
 from dispatch import fan_out, lanes, outbox, wake
 from dispatch.outbox import PendingLane
 from dispatch.recording import record_lost
-from subscriptions.models import EndpointState
+from subscriptions import ids
+from subscriptions.models import Endpoint, EndpointState
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +24,15 @@ OVERDUE = 2
 
 
 def sweep(scheduled: lanes.Lanes, now: datetime) -> None:
-    """Rescue lost deliveries, finish large fan-outs, cancel what disabled endpoints have pending, ring the others.
+    """Rescue lost deliveries, finish large fan-outs, have due challenges sent, cancel what disabled endpoints and
+    those that did not answer their challenge have pending, ring the others.
 
     The database's part is done even if Redis does not answer; then raises `redis.RedisError`.
     """
     rescue(now)
     fan_out.finish_all()
+    if Endpoint.objects.challenge_due(now).exists():
+        wake.call_challenges()
     unreached = None
     swept = outbox.pending_lanes()
     while swept:
@@ -45,16 +49,27 @@ def sweep(scheduled: lanes.Lanes, now: datetime) -> None:
         wake.call_pump()
 
 
-def _servable(pending: Iterable[PendingLane], now: datetime) -> dict[uuid.UUID, float]:
-    """Say in how many seconds each lane is to be served. Cancel what disabled endpoints have pending."""
+def _servable(pending: Sequence[PendingLane], now: datetime) -> dict[uuid.UUID, float]:
+    """Say in how many seconds each lane is to be served. Cancel what has no prospect of being sent."""
     servable = {}
+    given_up = _given_up(lane.endpoint_id for lane in pending if lane.state is EndpointState.UNVERIFIED)
     for lane in pending:
         if lane.state is EndpointState.DISABLED:
             cancelled = outbox.cancel_pending(lane.endpoint_id, note="The endpoint is disabled.", now=now)
             logger.info("cancelled %d deliveries of disabled endpoint %s", cancelled, lane.endpoint_id)
+        elif lane.endpoint_id in given_up:
+            note = "The endpoint did not answer its ownership challenge."
+            cancelled = outbox.cancel_pending(lane.endpoint_id, note=note, now=now)
+            logger.info("cancelled %d deliveries of unverified endpoint %s", cancelled, lane.endpoint_id)
         elif lane.state is EndpointState.ACTIVE and lane.next_due is not None:
             servable[lane.endpoint_id] = max(0.0, (lane.next_due - now).total_seconds())
     return servable
+
+
+def _given_up(unverified: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """Say which of the endpoints nobody will challenge again by himself."""
+    found = Endpoint.objects.challenge_given_up().filter(pk__in=[ids.encode("ep", each) for each in unverified])
+    return {ids.decode("ep", pk) for pk in found.values_list("pk", flat=True)}
 
 
 def sweep_if_overdue(scheduled: lanes.Lanes, now: datetime) -> None:

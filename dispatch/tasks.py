@@ -42,6 +42,15 @@ def finish_fan_outs(**_: Any) -> None:
         _let_go_of_database(error)
 
 
+@shared_task(name=wake.CHALLENGE)
+def send_challenges(**_: Any) -> None:
+    """Send the ownership challenges that are due."""
+    try:
+        process.run_challenges()
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
 def _let_go_of_database(error: Exception) -> None:
     logger.warning("the database was not reached, the next sweep will try again: %s", error)
     # Nobody else would: Celery is told to keep connections, also those that are lost.

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 PUMP = "dispatch.tasks.pump"
 SWEEP = "dispatch.tasks.sweep"
 FAN_OUT = "dispatch.tasks.fan_out"
+CHALLENGE = "dispatch.tasks.challenge"
 DELIVERIES = "deliveries"
 HOUSEKEEPING = "housekeeping"
 # How long a message that calls a pump may be on its way before another one is sent.
@@ -118,6 +119,12 @@ def call_fan_out() -> None:
     _try(lambda: send(FAN_OUT, queue=HOUSEKEEPING))
 
 
+def call_challenges() -> None:
+    """Have the ownership challenges sent that are due. Raises nothing if Redis does not answer."""
+    # A message that nobody took until the next sweep is of no use: that one sends another.
+    _try(lambda: send(CHALLENGE, queue=HOUSEKEEPING, expires=settings.WEBHOOKS.sweep_interval))
+
+
 def _try(act: Callable[[], None]) -> None:
     if time.monotonic() < _Breaker.closed_at:
         return
@@ -138,10 +145,13 @@ def call_pump() -> None:
     send(PUMP, queue=DELIVERIES)
 
 
-def send(task: str, *, queue: str) -> None:
-    """Send a message that starts a task. Raises `kombu.exceptions.OperationalError` where Redis does not answer."""
+def send(task: str, *, queue: str, expires: float | None = None) -> None:
+    """Send a message that starts a task, if somebody takes it before `expires` seconds are over.
+
+    Raises `kombu.exceptions.OperationalError` where Redis does not answer.
+    """
     with producers[_connection()].acquire(block=True, timeout=settings.WEBHOOKS.wake_timeout) as producer:
-        current_app.send_task(task, queue=queue, producer=producer, retry=False)
+        current_app.send_task(task, queue=queue, producer=producer, retry=False, expires=expires)
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,8 @@ DEBUG_ENCRYPTION_KEY = EncryptionKey(base64.b64encode(b"only-for-debugging".ljus
 _MAY_BE_ZERO = {
     "enforce_event_types",
     "https_only",
+    "ownership_challenge",
+    "challenge_schedule",
     "retry_schedule",
     "retry_jitter",
     "retry_after_max",
@@ -107,6 +109,14 @@ class WebhookSettings:
         0.4, "Seconds that a wake-up waits for Redis at each of its steps before it is left to the sweep."
     )
     wake_pause: float = _setting(5, "Seconds that wake-ups leave Redis alone after it did not answer.")
+    ownership_challenge: bool = _setting(
+        False, "Let a new endpoint, and one whose URL was changed, answer a signed challenge before it gets anything."
+    )
+    challenge_schedule: tuple[float, ...] = _setting(
+        (10, 60, 600, 3600, 21600, 57600),
+        "Seconds from a failed challenge to the next, one number per retry. After the last nobody retries by itself, "
+        "and what waits for the endpoint is cancelled.",
+    )
     encryption_keys: tuple[EncryptionKey, ...] = _setting(
         (),
         "Keys for secrets in the database, each the output of `openssl rand -base64 32`: the first encrypts, all "

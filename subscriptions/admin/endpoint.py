@@ -1,3 +1,4 @@
+from collections import Counter
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.utils.text import Truncator
 
 from subscriptions import patterns, signing_secrets
 from subscriptions.admin.base import PartInline, moment
+from subscriptions.admin.endpoint_challenge import ChallengeVerbs
 from subscriptions.admin.endpoint_secrets import KINDS, SecretVerbs, SigningSecretInline, show_new_secret
 from subscriptions.admin.registering import RegisteringAdmin
 from subscriptions.admin.signature_schemes_form import OWN_FIELDS, OWN_FIELDSET, SignatureSchemesForm
@@ -71,7 +73,7 @@ class EventTypePatternInline(PartInline[EventTypePattern, Endpoint]):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(RegisteringAdmin[Endpoint], SecretVerbs):
+class EndpointAdmin(RegisteringAdmin[Endpoint], SecretVerbs, ChallengeVerbs):
     form = SignatureSchemesForm
     list_display = ["short_url", "subscriber", "description", "state", moment("created_at")]
     list_filter = ["state", "created_at"]
@@ -93,7 +95,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], SecretVerbs):
         moment("created_at"),
     ]
     inlines = [EventTypePatternInline, SigningSecretInline]
-    actions = ["pause", "resume", "disable"]
+    actions = ["pause", "resume", "disable", "challenge"]
     add_form = NewEndpointForm
     add_fields = [
         "subscriber",
@@ -107,9 +109,6 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], SecretVerbs):
     ]
     add_fieldsets = [(None, {"fields": add_fields[: -len(OWN_FIELDS)]}), OWN_FIELDSET]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Endpoint | None = None) -> Any:
-        return [] if obj is None else self.readonly_fields
-
     @admin.display(description="URL", ordering="url")
     def short_url(self, endpoint: Endpoint) -> str:
         return Truncator(endpoint.url).chars(_SHOWN_OF_URL)
@@ -122,6 +121,8 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], SecretVerbs):
 
     def save_model(self, request: HttpRequest, obj: Endpoint, form: ModelForm[Endpoint], change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if change and "url" in form.changed_data:
+            obj.note_new_url(now=timezone.now())
         _warn(request, obj)
 
     @admin.action(description="Pause: deliveries wait", permissions=["change"])
@@ -142,8 +143,10 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], SecretVerbs):
         endpoints = list(queryset)
         for endpoint in endpoints:
             endpoint.change_state(state, reason=reason, now=timezone.now())
-            self.log_change(request, endpoint, f"Now {state.value}.")
-        self.message_user(request, f"Now {state.value}: {len(endpoints)}.", messages.SUCCESS)
+            self.log_change(request, endpoint, f"Now {endpoint.state}.")
+        # One that still has to answer its challenge is not active, but unverified again.
+        for now, number in Counter(endpoint.state for endpoint in endpoints).items():
+            self.message_user(request, f"Now {now}: {number}.", messages.SUCCESS)
 
 
 def _warn(request: HttpRequest, endpoint: Endpoint) -> None:

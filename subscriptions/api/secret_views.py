@@ -27,14 +27,14 @@ class Secrets(APIView):
     """All secrets of an endpoint, also those that sign no more, newest first. Without their texts."""
 
     def get(self, request: Request, endpoint: str) -> Response:
-        secrets = _endpoint(endpoint).signing_secrets.order_by("-id")
+        secrets = endpoint_of(endpoint).signing_secrets.order_by("-id")
         return Response({"results": [SecretSerializer(each).data for each in secrets]})
 
 
 class RotateSecret(APIView):
     def post(self, request: Request, endpoint: str) -> Response:
         wanted = Rotation.read(request.data)
-        secret = SigningSecret.objects.rotate(_endpoint(endpoint), now=timezone.now(), by=str(request.user), **wanted)
+        secret = SigningSecret.objects.rotate(endpoint_of(endpoint), now=timezone.now(), by=str(request.user), **wanted)
         shown = SecretSerializer(secret).data | shown_once(secret)
         return Response(shown, status.HTTP_201_CREATED, headers=UNCACHED)
 
@@ -54,7 +54,8 @@ class ExpireSecret(APIView):
         return Response(SecretSerializer(secret).data)
 
 
-def _endpoint(text: str) -> Endpoint:
+def endpoint_of(text: str) -> Endpoint:
+    """Find the endpoint that an address names. Raises `NotFound`."""
     try:
         return Endpoint.objects.get(pk=text)
     except (ObjectDoesNotExist, ValidationError) as error:
@@ -63,6 +64,6 @@ def _endpoint(text: str) -> Endpoint:
 
 def _secret(endpoint: str, text: str) -> SigningSecret:
     try:
-        return _endpoint(endpoint).signing_secrets.get(pk=text)
+        return endpoint_of(endpoint).signing_secrets.get(pk=text)
     except (ObjectDoesNotExist, ValidationError) as error:
         raise NotFound(f"This endpoint has no signing secret {text!r}.") from error

@@ -76,6 +76,16 @@ class NewEventType(Input):
     description = TextField(required=False, allow_blank=True)
 
 
+class ChallengeSerializer(serializers.Serializer[Endpoint]):
+    """What became of the challenge that an endpoint has to answer."""
+
+    tries = serializers.IntegerField(source="challenge_tries")
+    tried_at = serializers.DateTimeField(source="challenge_tried_at")
+    outcome = serializers.CharField(source="challenge_outcome")
+    error = serializers.CharField(source="challenge_error")
+    next_try_at = serializers.DateTimeField(source="next_challenge_at")
+
+
 class EndpointSerializer(serializers.Serializer[Endpoint]):
     """An endpoint as everybody with a key may see it: without its secrets."""
 
@@ -89,7 +99,12 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
     state = WordField(EndpointState.choices)
     state_reason = serializers.CharField()
     state_changed_at = serializers.DateTimeField()
+    verified_at = serializers.DateTimeField()
+    challenge = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
+
+    def get_challenge(self, endpoint: Endpoint) -> dict[str, Any] | None:
+        return dict(ChallengeSerializer(endpoint).data) if endpoint.is_challenged else None
 
 
 class NewEndpoint(Input):

@@ -1,12 +1,13 @@
 from django.urls import path, re_path
 
-from subscriptions.api import secret_views, views
+from subscriptions.api import challenge_views, secret_views, views
 
 urlpatterns = [
     path("subscribers/", views.Subscribers.as_view()),
     path("subscribers/<str:id>/", views.OneSubscriber.as_view()),
     path("endpoints/", views.Endpoints.as_view()),
     path("endpoints/<str:id>/", views.OneEndpoint.as_view()),
+    path("endpoints/<str:endpoint>/challenge/", challenge_views.ChallengeEndpoint.as_view()),
     path("endpoints/<str:endpoint>/secrets/", secret_views.Secrets.as_view()),
     path("endpoints/<str:endpoint>/secrets/rotate/", secret_views.RotateSecret.as_view()),
     path("endpoints/<str:endpoint>/secrets/<str:id>/reveal/", secret_views.RevealSecret.as_view()),

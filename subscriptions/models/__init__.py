@@ -1,5 +1,6 @@
 from subscriptions.models.api_key import ApiKey
-from subscriptions.models.endpoint import Endpoint, EndpointState, EventTypePattern
+from subscriptions.models.endpoint import Endpoint, EventTypePattern
+from subscriptions.models.endpoint_state import EndpointState
 from subscriptions.models.event_type import EventType
 from subscriptions.models.secret_audit import SecretAction, SecretAuditEntry
 from subscriptions.models.signing_secret import SigningSecret

@@ -2,24 +2,21 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 
 from subscriptions import endpoint_urls, patterns, signature_schemes, signing_secrets
 from subscriptions.fields import PublicIdField
+from subscriptions.models.endpoint_state import EndpointState
+from subscriptions.models.ownership import OwnershipManager, ProvesOwnership
 from subscriptions.models.subscriber import Subscriber
 from subscriptions.signature_schemes import Schemes
 from subscriptions.signing_secrets import Kind
 
 if TYPE_CHECKING:
     from subscriptions.models.signing_secret import SigningSecret
-
-
-class EndpointState(models.TextChoices):
-    ACTIVE = "active", "Active"
-    PAUSED = "paused", "Paused: deliveries wait"
-    DISABLED = "disabled", "Disabled: deliveries are cancelled"
 
 
 def validate_url(url: str) -> None:
@@ -43,7 +40,7 @@ def standard_only() -> list[Any]:
     return [signature_schemes.STANDARD]
 
 
-class EndpointManager(models.Manager["Endpoint"]):
+class EndpointManager(OwnershipManager["Endpoint"]):
     @transaction.atomic
     def register(
         self,
@@ -60,18 +57,21 @@ class EndpointManager(models.Manager["Endpoint"]):
         """Create an endpoint with its event types and its signing secret, a new one unless `secret` is given.
 
         It is signed by the standard scheme unless others are given. `secret_kind` says what a new secret is, `by` who
-        creates all this. Raises Django's `ValidationError`, by field,
-        for a URL, pattern, scheme or secret of the wrong form.
+        creates all this. Where endpoints are challenged, it is unverified at first. Raises Django's `ValidationError`,
+        by field, for a URL, pattern, scheme or secret of the wrong form.
         """
         schemes = standard_only() if signature_schemes is None else signature_schemes
         endpoint = self.model(subscriber=subscriber, url=url, signature_schemes=schemes, description=description)
         endpoint.full_clean()
         endpoint.save()
         endpoint.set_event_types(event_types)
-        return endpoint, endpoint.signing_secrets.issue(endpoint, text=secret, secret_kind=secret_kind, by=by)
+        issued = endpoint.signing_secrets.issue(endpoint, text=secret, secret_kind=secret_kind, by=by)
+        if settings.WEBHOOKS.ownership_challenge:
+            endpoint.begin_challenge(now=timezone.now())
+        return endpoint, issued
 
 
-class Endpoint(models.Model):
+class Endpoint(ProvesOwnership):
     """A subscriber's URL with its event types, secrets and delivery settings."""
 
     id = PublicIdField("ep")
@@ -80,7 +80,7 @@ class Endpoint(models.Model):
     description = models.CharField(max_length=500, blank=True)
     signature_schemes = models.JSONField(default=standard_only)
     state = models.CharField(max_length=20, choices=EndpointState.choices, default=EndpointState.ACTIVE)
-    state_reason = models.CharField(max_length=200, blank=True, help_text="Why it is paused or disabled.")
+    state_reason = models.CharField(max_length=200, blank=True, help_text="Why it is not active.")
     state_changed_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -90,6 +90,21 @@ class Endpoint(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(state__in=EndpointState.values), name="subscriptions_endpoint_state_known"
+            ),
+            # Nothing makes an endpoint active that still owes an answer to its challenge.
+            models.CheckConstraint(
+                condition=models.Q(state=EndpointState.ACTIVE, must_verify=False)
+                | models.Q(state=EndpointState.UNVERIFIED, must_verify=True)
+                | models.Q(state__in=[EndpointState.PAUSED, EndpointState.DISABLED]),
+                name="subscriptions_endpoint_active_if_verified",
+            ),
+        ]
+        indexes = [
+            # Serves the sweep and whoever sends challenges: which are due?
+            models.Index(
+                "challenge_due_at",
+                name="subscriptions_challenge_due",
+                condition=models.Q(state=EndpointState.UNVERIFIED),
             ),
         ]
 
@@ -149,10 +164,21 @@ class Endpoint(models.Model):
         except signing_secrets.InvalidSecret as error:
             raise ValidationError(str(error)) from error
 
+    @transaction.atomic
     def change_state(self, state: EndpointState, *, reason: str, now: datetime) -> None:
-        """Make the endpoint active, paused or disabled, and remember why and since when."""
+        """Make the endpoint active, paused or disabled, and remember why and since when.
+
+        One whose URL still owes an answer becomes unverified where it was to become active.
+        """
+        moved = ["state", "state_reason", "state_changed_at"]
+        if state is EndpointState.ACTIVE:
+            if self.still_owes_answer():
+                self.begin_challenge(now=now, resumed=True)
+                return
+            self.must_verify = False
+            moved.append("must_verify")
         self.state, self.state_reason, self.state_changed_at = state, reason, now
-        self.save(update_fields=["state", "state_reason", "state_changed_at"])
+        self.save(update_fields=moved)
 
 
 class EventTypePattern(models.Model):

@@ -4,8 +4,9 @@ import contextlib
 import http.server
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,19 @@ class Answer:
 
 
 class Receiver:
-    """`script` are its first answers, in turn; after them, and without any, it says 200."""
+    """`script` are its first answers, in turn; after them, and without any, `respond` says what it answers: 200."""
 
-    def __init__(self, *script: Answer, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *script: Answer,
+        tls: ssl.SSLContext | None = None,
+        respond: Callable[[bytes], Answer] = lambda body: Answer(),
+    ) -> None:
         self.received: list[Received] = []
         # Requests that are not answered yet, and how many there ever were at a time.
         self.under_way = self.most_under_way = 0
         self._script = list(script)
+        self._respond = respond
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -58,7 +65,7 @@ class Receiver:
                     receiver.received.append(Received(self.path, dict(self.headers), body))
                     receiver.under_way += 1
                     receiver.most_under_way = max(receiver.most_under_way, receiver.under_way)
-                    answer = receiver._script.pop(0) if receiver._script else Answer()
+                    answer = receiver._script.pop(0) if receiver._script else receiver._respond(body)
                 if answer.after is not None:
                     answer.after.wait(60)
                 with receiver._lock:
@@ -79,9 +86,9 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiving(*script: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+def receiving(*script: Answer, **options: Any) -> Iterator[Receiver]:
     """Run a receiver for a block."""
-    receiver = Receiver(*script, tls=tls)
+    receiver = Receiver(*script, **options)
     try:
         yield receiver
     finally:
