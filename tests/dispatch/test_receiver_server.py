@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from dispatch import receiver
+from dispatch import challenge_form, receiver
 from dispatch.receiver import Scheme
 from dispatch.receiver_server import HOST, Answer, Misbehaviour, Received, ReceiverServer
 from dispatch.signing import signature_headers
@@ -102,6 +102,25 @@ def test_a_repetition_is_accepted_and_marked(start: Start) -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert [answer.json()["status"] for answer in answers] == ["success", "success", "duplicate"]
     assert [answer.duplicate for answer in running.answers()] == [False, False, True]
+
+
+def test_a_challenge_is_answered_each_time_but_only_a_genuine_one(start: Start) -> None:
+    running = start()
+    body = challenge_form.body_with("a-nonce")
+
+    answers = [running.post(body, signed(body)).content for _ in range(2)]
+    forged = running.post(body, signed(body, secret="whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0"))
+
+    assert answers == [b'{"challenge": "a-nonce"}'] * 2
+    assert (forged.status_code, "a-nonce" in forged.text) == (400, False)
+    told = Answer(200, "challenge answered", verified=True, event_type="webhook.challenge", challenge="a-nonce")
+    assert running.answers()[:2] == [told, told]
+
+
+def test_what_only_looks_like_a_challenge_is_an_event(start: Start) -> None:
+    body = b'{"type": "webhook.challenge", "challenge": 5}'
+
+    assert start().post(body, signed(body)).json() == {"status": "success"}
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,33 @@ def test_what_is_pending_for_a_disabled_endpoint_is_cancelled(redis: Redis) -> N
     assert (delivery.status, delivery.note) == ("cancelled", "The endpoint is disabled.")
 
 
+def test_what_waits_for_an_unverified_endpoint_stays_until_its_challenge_is_given_up(redis: Redis) -> None:
+    endpoint = EndpointFactory()
+    endpoint.begin_challenge(now=NOON)
+    publish_event("invoice.paid", {}, now=NOON)
+
+    sweep(Lanes(redis), NOON)
+    assert taken(Lanes(redis)) == []
+    assert Delivery.objects.get().status == "pending"
+
+    endpoint.claim_challenge("a" * 64, now=NOON, lease=timedelta(seconds=60))
+    endpoint.fail_challenge("a" * 64, now=NOON, outcome="timeout", error="", retry_in=None)
+    sweep(Lanes(redis), NOON)
+    delivery = Delivery.objects.get()
+    assert (delivery.status, delivery.note) == ("cancelled", "The endpoint did not answer its ownership challenge.")
+
+
+def test_a_sweep_has_due_challenges_sent(redis: Redis) -> None:
+    endpoint = EndpointFactory()
+    endpoint.begin_challenge(now=NOON)
+    redis.flushdb()
+
+    sweep(Lanes(redis), NOON - timedelta(seconds=1))
+    assert redis.llen("housekeeping") == 0
+    sweep(Lanes(redis), NOON)
+    assert redis.llen("housekeeping") == 1
+
+
 def test_without_redis_the_databases_part_is_done_all_the_same() -> None:
     endpoint = EndpointFactory()
     publish_event("invoice.paid", {}, now=NOON)
