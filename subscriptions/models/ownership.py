@@ -49,10 +49,10 @@ class ProvesOwnership(models.Model):
     challenge_nonce_hash = models.CharField(
         max_length=64, blank=True, editable=False, help_text="SHA-256 of the nonce; set while a try is under way."
     )
-    challenge_tries = models.PositiveSmallIntegerField(default=0, editable=False)
+    challenge_tries = models.PositiveSmallIntegerField("tries", default=0, editable=False)
     challenge_tried_at = models.DateTimeField(null=True, editable=False)
     challenge_outcome = models.CharField(max_length=20, blank=True, editable=False)
-    challenge_error = models.CharField(max_length=ERROR_LENGTH, blank=True, editable=False)
+    challenge_error = models.CharField("error", max_length=ERROR_LENGTH, blank=True, editable=False)
 
     class Meta:
         abstract = True
@@ -84,9 +84,10 @@ class ProvesOwnership(models.Model):
             "challenge_error": "",
         }
         state = {"state": EndpointState.UNVERIFIED, "state_reason": _REASON, "state_changed_at": now}
-        unheld = self._row() if resumed else self._row().exclude(state__in=_HELD)
-        if not unheld.update(**begun, **state):
-            self._row().update(**begun)
+        fresh = self._row().select_for_update().get()
+        if fresh.state == EndpointState.ACTIVE or (resumed and fresh.state in _HELD):
+            begun |= state
+        self._row().update(**begun)
         self.refresh_from_db(fields=[*begun, *state])
         transaction.on_commit(challenge_calls.call, robust=True)
 

@@ -1,8 +1,11 @@
 """Ownership challenges whose message or worker is lost."""
 
 import dataclasses
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pytest_django import Settings
@@ -14,6 +17,14 @@ from tests.dispatch.deliveries import endpoint_at
 from tests.dispatch.receivers import Answer, receiving
 from tests.dispatch.workers import working
 from tests.waiting import wait_for
+
+REGISTER = """
+import sys
+import django
+django.setup()
+from subscriptions.models import Endpoint, Subscriber
+Endpoint.objects.register(subscriber=Subscriber.objects.create(name="Acme"), url=sys.argv[1])
+"""
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,6 +43,25 @@ def test_a_lost_message_is_mended_by_the_sweep(process_environment: dict[str, st
 
     assert endpoint.state == EndpointState.ACTIVE
     assert len(receiver.received) == 1
+
+
+def test_an_endpoint_created_while_redis_is_down_is_challenged_when_it_is_back(
+    process_environment: dict[str, str],
+) -> None:
+    with receiving(respond=echo) as receiver:
+        ran = subprocess.run(
+            [sys.executable, "-c", REGISTER, receiver.url],
+            env={**process_environment, "REDIS_URL": "unix:///nowhere", "WEBHOOKS_OWNERSHIP_CHALLENGE": "true"},
+            cwd=Path(__file__).parents[2],
+            check=False,
+        )
+        assert ran.returncode == 0
+        endpoint = Endpoint.objects.get()
+        assert endpoint.state == EndpointState.UNVERIFIED
+        with working(process_environment, **ONE_RETRY):
+            wait_for_end(endpoint)
+
+    assert endpoint.state == EndpointState.ACTIVE
 
 
 def test_the_try_of_a_killed_worker_is_noted_and_followed_by_another(process_environment: dict[str, str]) -> None:

@@ -211,8 +211,9 @@ def test_it_is_asked_for_again_over_the_api(worker: Worker) -> None:
             "tried_at": None,
             "outcome": "",
             "error": "",
-            "next_try_at": response.json()["state_changed_at"],
+            "next_try_at": response.json()["challenge"]["next_try_at"],
         }
+        assert response.json()["challenge"]["next_try_at"] > response.json()["state_changed_at"]
         wait_for_end(endpoint)
 
     seen = api.get(f"endpoints/{endpoint.id}/").json()

@@ -178,8 +178,10 @@ class TestAskingAgain:
     def test_begins_the_schedule_anew(self, endpoint: Endpoint):
         endpoint.claim_challenge(MINE, now=NOON, lease=LEASE)
         endpoint.fail_challenge(MINE, now=NOON, outcome="timeout", error="Too slow.", retry_in=None)
-        endpoint.ask_for_challenge(now=NOON)
-        assert (endpoint.challenge_tries, endpoint.challenge_outcome, due()) == (0, "", [endpoint])
+        endpoint.ask_for_challenge(now=NOON + LEASE)
+        assert (endpoint.challenge_tries, endpoint.challenge_outcome, due(1)) == (0, "", [endpoint])
+        # It has been unverified all the time.
+        assert endpoint.state_changed_at == NOON
 
     def test_does_not_disturb_a_try_that_is_under_way(self, endpoint: Endpoint):
         endpoint.claim_challenge(MINE, now=NOON, lease=LEASE)
