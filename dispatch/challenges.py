@@ -77,7 +77,8 @@ def _begin(engine: Engine, limit: int) -> dict[uuid.UUID, _Try]:
     now, lease = datetime.now(UTC), settings.WEBHOOKS.claim_lease
     begin_by = time.monotonic() + _SURE * lease - settings.WEBHOOKS.request_deadline
     claimed: dict[uuid.UUID, _Try] = {}
-    for endpoint in Endpoint.objects.challenge_due(now)[:limit]:
+    # Those that were lost have to be noted first, by the next run.
+    for endpoint in Endpoint.objects.challenge_due(now).filter(challenge_nonce_hash="")[:limit]:
         tried = _Try(endpoint, endpoint.challenge_tries + 1, secrets.token_urlsafe(_NONCE_BYTES))
         if endpoint.claim_challenge(tried.nonce_hash, now=now, lease=timedelta(seconds=lease)):
             claimed[ids.uuid7()] = tried

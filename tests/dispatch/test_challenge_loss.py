@@ -11,9 +11,11 @@ import pytest
 from pytest_django import Settings
 from redis import Redis
 
+from dispatch.lanes import Lanes
+from dispatch.publish import publish_event
 from subscriptions.models import Endpoint, EndpointState
 from tests.dispatch.challenged import ONE_RETRY, echo, wait_for_end
-from tests.dispatch.deliveries import endpoint_at
+from tests.dispatch.deliveries import endpoint_at, settled
 from tests.dispatch.receivers import Answer, receiving
 from tests.dispatch.workers import working
 from tests.waiting import wait_for
@@ -32,6 +34,21 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _challenged(settings: Settings) -> None:
     settings.WEBHOOKS = dataclasses.replace(settings.WEBHOOKS, ownership_challenge=True)
+
+
+def test_no_sweep_is_needed_where_no_message_is_lost(process_environment: dict[str, str], settings: Settings) -> None:
+    redis = Redis.from_url(settings.REDIS_URL)
+    with receiving(respond=echo) as receiver:
+        redis.flushdb()
+        Lanes(redis).note_sweep(3600)
+        with working(process_environment, WEBHOOKS_SWEEP_INTERVAL="3600"):
+            endpoint = endpoint_at(receiver.url)
+            event = publish_event("invoice.paid", {"amount": 1}).event
+            assert settled(event).status == "delivered"
+        redis.flushdb()
+
+    wait_for_end(endpoint)
+    assert (endpoint.state, len(receiver.received)) == (EndpointState.ACTIVE, 2)
 
 
 def test_a_lost_message_is_mended_by_the_sweep(process_environment: dict[str, str], settings: Settings) -> None:
