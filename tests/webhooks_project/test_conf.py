@@ -46,6 +46,8 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("sweep_interval", 5, "0.5", 0.5),
     ("wake_timeout", 0.4, "0.1", 0.1),
     ("wake_pause", 5, "0", 0.0),
+    ("ownership_challenge", False, "true", True),
+    ("challenge_schedule", (10, 60, 600, 3600, 21600, 57600), "0, 0.5,30", (0.0, 0.5, 30.0)),
     (
         "encryption_keys",
         (),
