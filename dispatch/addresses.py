@@ -3,6 +3,7 @@
 Public addresses only, except what the installation allows; link-local and metadata addresses never.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,8 @@ Address = IPv4Address | IPv6Address
 # Where receivers on the internet listen. Not where mail, databases or consoles do: whoever may create an endpoint
 # would otherwise have our address knock at any service of anybody.
 USUAL_PORTS = (range(80, 81), range(443, 444), range(8000, 8001), range(8080, 8081), range(8443, 8444))
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,24 @@ class AddressPolicy:
             return f"{judgement.address} may not be reached on port {port}. See WEBHOOKS_ALLOWED_PORTS."
         if not tls and (not is_allowed if self.https_only is None else self.https_only):
             return f"{judgement.address} may be reached over https only. See WEBHOOKS_HTTPS_ONLY."
+        return None
+
+    def refusal_of_name(self, name: str, *, port: int, tls: bool) -> str | None:
+        """Say why `name`, whose addresses nobody here looks up, must not be asked for, or None if it may be.
+
+        Only what holds for every address can be told: the port and the scheme. A name that says which address it is
+        is judged as that.
+        """
+        label = name.rstrip(".").rpartition(".")[2].lower()
+        if label == "localhost":  # RFC 6761, section 6.3
+            return self.refusal("127.0.0.1", port=port, tls=tls)
+        # Resolvers read 2130706433, 0177.1 and 0x7f.1 as addresses. No top-level domain is a number.
+        if not _NAME.fullmatch(name) or not label or label.isdecimal() or label.startswith("0x"):
+            return "The host is not a name as DNS has them."
+        if not any(port in each for each in self.allowed_ports or USUAL_PORTS):
+            return f"{name} may not be reached on port {port}. See WEBHOOKS_ALLOWED_PORTS."
+        if not tls and self.https_only is not False:
+            return f"{name} may be reached over https only. See WEBHOOKS_HTTPS_ONLY."
         return None
 
 

@@ -6,30 +6,28 @@ address is judged, and what is connected to is a judged address. Host header and
 
 import logging
 import socket
-import ssl
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NoAnswerInTime
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
-from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
 from urllib3.util import parse_url
+from urllib3.util.ssltransport import SSLTransport
 
 from dispatch.addresses import AddressPolicy
 from dispatch.deadlines import Exchange
+from dispatch.egress_proxy import EgressProxy
 from dispatch.idle_connections import IdleConnections
+from dispatch.name_lookups import AddressInfo, NameLookups, NoAnswerInTime, is_address
+from dispatch.proxies import ProxyFailed, tunnel
+from dispatch.tls_contexts import TlsContexts
+from dispatch.tls_settings import TlsSettings
 
-# A name server that does not answer holds a thread for half a minute: there are enough left for other names.
-_RESOLVERS = 256
 _PORTS = {"http": 80, "https": 443}
 
 # Its warnings contain whole URLs, and receivers can provoke them.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
-
-AddressInfo = tuple[Any, ...]
 
 
 class AddressRefused(Exception):
@@ -65,40 +63,46 @@ def target_of(url: str) -> Target:
 class Connector:
     """Connects within `timeout` seconds, after at most `dns_timeout` for the name, to what `policy` allows.
 
-    Connections that are given back are used again, and share the one TLS context.
+    With a `proxy`, which itself is not judged, nothing is connected to but that. It is asked for a judged address;
+    if `proxy_resolves`, or its scheme says so, for the name. Connections that are given back are used again, by
+    whoever asks the same of TLS.
     """
 
     def __init__(
         self,
-        tls: ssl.SSLContext,
+        tls: TlsContexts,
         *,
         timeout: float,
         dns_timeout: float,
         policy: AddressPolicy,
         idle: IdleConnections,
+        proxy: EgressProxy | None = None,
+        proxy_resolves: bool = False,
     ) -> None:
         self._tls = tls
         self._timeout = timeout
-        self._dns_timeout = dns_timeout
         self._policy = policy
-        # The resolver of the C library obeys no time-out: it is asked in threads that can be left behind.
-        self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver")
+        self._names = NameLookups(dns_timeout)
         self._idle = idle
+        self._proxy = proxy
+        self._proxy_resolves = proxy is not None and (proxy_resolves or proxy.scheme == "socks5h")
 
-    def connection(self, target: Target, exchange: Exchange) -> HTTPConnection:
+    def connection(self, target: Target, exchange: Exchange, tls: TlsSettings | None = None) -> HTTPConnection:
         """Return a connection to `target`, for `exchange`, whose socket waits without a time-out of its own.
 
-        Raises what `open` does, and `ssl.SSLError`.
+        Raises what `open` does, `ssl.SSLError`, and `TlsUnusable` for `tls`.
         """
-        kept = self._idle.take((target.scheme, target.host, target.port))
+        # Nobody else's certificate is shown, and nobody is trusted whom this endpoint doesn't trust.
+        key = (target.scheme, target.host, target.port, tls and tls.digest)
+        kept = self._idle.take(key)
         if isinstance(kept, _Connection) and kept.sock is not None and _is_quiet(kept.sock):
             exchange.borrow(kept.sock)
             exchange.remote_address = kept.remote_address
             return kept
         if kept is not None:
             kept.close()
-        connection = self._new_connection(target)
-        connection.connector, connection.exchange = self, exchange
+        connection = self._new_connection(target, tls)
+        connection.connector, connection.exchange, connection.key = self, exchange, key
         try:
             connection.connect()
         except BaseException:
@@ -108,11 +112,12 @@ class Connector:
             connection.sock.settimeout(None)
         return connection
 
-    def give_back(self, connection: HTTPConnection, target: Target, exchange: Exchange) -> None:
+    def give_back(self, connection: HTTPConnection, exchange: Exchange) -> None:
         """Keep `connection` for the next exchange with the same host."""
         # Somebody else may use it from now on: this exchange must not shut it any more.
         exchange.finish()
-        self._idle.keep(connection, (target.scheme, target.host, target.port))
+        if isinstance(connection, _Connection):
+            self._idle.keep(connection, connection.key)
 
     def discard(self, connection: HTTPConnection, exchange: Exchange) -> None:
         """Close `connection`."""
@@ -122,34 +127,49 @@ class Connector:
     def open(self, connection: HTTPConnection, exchange: Exchange) -> socket.socket:
         """Open a socket to the host of `connection`.
 
-        Raises `AddressRefused` if any address of the host is refused, otherwise what urllib3's own would.
+        Raises `AddressRefused` if any address of the host is refused, `ProxyFailed`, otherwise what urllib3's own
+        would.
         """
+        host, port, tls = connection._dns_host, connection.port, isinstance(connection, HTTPSConnection)
+        if self._proxy_resolves and not is_address(host):
+            self._judge(self._policy.refusal_of_name(host, port=port, tls=tls))
+            return self._open_tunnel(host, port, exchange)
         found = self._resolve(connection, exchange)
         for *_, address in found:
-            reason = self._policy.refusal(address[0], port=address[1], tls=isinstance(connection, HTTPSConnection))
-            if reason is not None:
-                raise AddressRefused(reason)
-        failure: OSError = OSError("the host has no address")
+            self._judge(self._policy.refusal(address[0], port=address[1], tls=tls))
+        failure: OSError | ProxyFailed = OSError("the host has no address")
         for info in found:
             try:
-                opened = self._open(info, exchange)
+                opened = self._open_tunnel(info[4][0], port, exchange) if self._proxy else self._open(info, exchange)
             except OSError as error:
+                failure = error
+                continue
+            except ProxyFailed as error:
+                if not error.was_asked:
+                    raise
                 failure = error
                 continue
             exchange.remote_address = info[4][0]
             return opened
+        if isinstance(failure, ProxyFailed):
+            raise failure
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(connection, "timed out") from failure
         raise NewConnectionError(connection, failure.strerror or str(failure)) from failure
 
-    def _new_connection(self, target: Target) -> "_Connection":
-        if target.scheme == "https":
-            return _TLSConnection(target.host, target.port, ssl_context=self._tls)
-        return _Connection(target.host, target.port)
-
     def close(self) -> None:
         """Let the resolving threads go."""
-        self._resolvers.shutdown(wait=False, cancel_futures=True)
+        self._names.close()
+
+    def _new_connection(self, target: Target, tls: TlsSettings | None) -> "_Connection":
+        if target.scheme != "https":
+            return _Connection(target.host, target.port)
+        kind = _TLSWithinTLS if self._proxy is not None and self._proxy.scheme == "https" else _TLSConnection
+        return kind(target.host, target.port, ssl_context=self._tls.of(tls))
+
+    def _judge(self, refusal: str | None) -> None:
+        if refusal is not None:
+            raise AddressRefused(refusal)
 
     def _open(self, info: AddressInfo, exchange: Exchange) -> socket.socket:
         family, kind, protocol, _, address = info
@@ -166,31 +186,40 @@ class Connector:
             raise
         return opened
 
-    def _resolve(self, connection: HTTPConnection, exchange: Exchange) -> list[AddressInfo]:
-        host, port = connection._dns_host, connection.port
+    def _open_tunnel(self, host: str, port: int, exchange: Exchange) -> socket.socket:
+        proxy = self._proxy
+        if proxy is None:
+            raise ValueError("there is no proxy")
         try:
-            if _is_address(host):
-                return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answer = self._resolvers.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-            return answer.result(min(self._dns_timeout, exchange.remaining))
+            found = self._names.addresses(proxy.host, proxy.port, within=exchange.remaining)
+        except (NoAnswerInTime, socket.gaierror):
+            raise ProxyFailed("The name of the egress proxy could not be resolved.") from None
+        failure = OSError("it has no address")
+        for info in found:
+            try:
+                opened = self._open(info, exchange)
+            except OSError as error:
+                failure = error
+            else:
+                return tunnel(opened, proxy, host, port, self._tls.common)
+        reason = "timed out" if isinstance(failure, TimeoutError) else failure.strerror or str(failure)
+        raise ProxyFailed(f"The egress proxy was not reached: {reason}.")
+
+    def _resolve(self, connection: HTTPConnection, exchange: Exchange) -> list[AddressInfo]:
+        try:
+            return self._names.addresses(connection._dns_host, connection.port, within=exchange.remaining)
         except NoAnswerInTime as error:
-            answer.cancel()
             raise NameNotResolvedInTime(connection, "the resolver did not answer") from error
-        except (socket.gaierror, UnicodeError) as error:
-            wrong = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, str(error))
-            raise NameResolutionError(connection.host, connection, wrong) from error
+        except socket.gaierror as error:
+            raise NameResolutionError(connection.host, connection, error) from error
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_quiet(connected: socket.socket) -> bool:
+def _is_quiet(connected: socket.socket | SSLTransport) -> bool:
     """Say whether nothing was received, neither the end of the connection nor what nobody asked for."""
+    if isinstance(connected, SSLTransport):
+        if connected.incoming.pending:
+            return False
+        connected = connected.socket
     try:
         # Of the socket itself, also where TLS is spoken over it.
         socket.socket.recv(connected, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -206,6 +235,7 @@ class _Connection(HTTPConnection):
 
     connector: Connector
     exchange: Exchange
+    key: Hashable
     remote_address = ""
 
     def _new_conn(self) -> socket.socket:
@@ -216,3 +246,15 @@ class _Connection(HTTPConnection):
 
 class _TLSConnection(_Connection, HTTPSConnection):
     pass
+
+
+class _TLSWithinTLS(_TLSConnection):
+    """A connection whose socket speaks TLS already, with a proxy. Python's own TLS wants a plain one."""
+
+    def connect(self) -> None:
+        opened = self._new_conn()
+        # Closed with the connection, also where the handshake fails.
+        self.sock = opened
+        if self.ssl_context is None:
+            raise ValueError("there is no TLS context")
+        self.sock = SSLTransport(opened, self.ssl_context, server_hostname=self.host.rstrip("."))

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from dispatch.signing import Key, Signer, key_of
 from dispatch.sql import select_by_ids, to_uuid
+from dispatch.tls_settings import TlsSettings
 from subscriptions import signature_schemes
 from subscriptions.encryption import EncryptionError, keyring
 from subscriptions.models import EndpointState
@@ -31,6 +32,7 @@ class EndpointSnapshot:
     url: str
     state: EndpointState
     signer: Signer
+    tls: TlsSettings | None = None
 
 
 # What a signer is made of, as it is stored: the schemes as JSON, and the encrypted secrets, newest first.
@@ -76,13 +78,31 @@ class EndpointSnapshots:
             return snapshots, signers
         secrets = _secrets(wanted)
         rows = select_by_ids("SELECT id, url, state, signature_schemes FROM subscriptions_endpoint WHERE id", wanted)
+        # After the endpoints: none is ever known without the certificates that it was created with.
+        tls = self._read_tls(wanted)
         for key, url, state, schemes in rows:
             endpoint_id = to_uuid(key)
             stored = (schemes, tuple(secrets[endpoint_id]))
             signer = signers.get(stored) or self._signers.get(stored) or _signer(*stored)
             signers[stored] = signer
-            snapshots[endpoint_id] = EndpointSnapshot(endpoint_id, url, EndpointState(state), signer)
+            snapshots[endpoint_id] = EndpointSnapshot(
+                endpoint_id, url, EndpointState(state), signer, tls.get(endpoint_id)
+            )
         return snapshots, signers
+
+    def _read_tls(self, endpoint_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, TlsSettings]:
+        """Read the certificates of the endpoints that have some, in full only where the digest is a new one."""
+        found: dict[uuid.UUID, TlsSettings] = {}
+        new: list[uuid.UUID] = []
+        statement = "SELECT endpoint_id, digest FROM subscriptions_endpointtls WHERE endpoint_id"
+        for key, digest in select_by_ids(statement, endpoint_ids):
+            endpoint_id = to_uuid(key)
+            known = self._known.get(endpoint_id)
+            if known and known.tls and known.tls.digest == digest and not known.tls.problem:
+                found[endpoint_id] = known.tls
+            else:
+                new.append(endpoint_id)
+        return found | _certificates(new) if new else found
 
 
 def _secrets(endpoint_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[str]]:
@@ -97,6 +117,24 @@ def _secrets(endpoint_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[str]]
     for endpoint_id, value in rows:
         secrets[to_uuid(endpoint_id)].append(value)
     return secrets
+
+
+def _certificates(endpoint_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, TlsSettings]:
+    rows = select_by_ids(
+        "SELECT endpoint_id, digest, ca_certificate, client_certificate, client_key FROM subscriptions_endpointtls "
+        "WHERE endpoint_id",
+        endpoint_ids,
+    )
+    return {to_uuid(key): _tls_settings(*row) for key, *row in rows}
+
+
+def _tls_settings(digest: str, authorities: str, certificate: str, key: str | None) -> TlsSettings:
+    """Decode what is stored. What cannot be read is a problem: nothing must be sent without it."""
+    try:
+        return TlsSettings(digest, authorities, certificate, "" if key is None else keyring().decrypt(key))
+    except EncryptionError as error:
+        log.error("A client key cannot be read. %s", error)
+        return TlsSettings(digest, problem=f"The client key cannot be read. {error}")
 
 
 def _signer(schemes: str, secrets: Sequence[str]) -> Signer:

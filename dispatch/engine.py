@@ -179,7 +179,7 @@ class Engine:
             "Accept-Encoding": "identity",
             **signed,
         }
-        return Request(job, job.endpoint.url, headers, job.body)
+        return Request(job, job.endpoint.url, headers, job.body, tls=job.endpoint.tls)
 
     def _judge(self, result: Result) -> Done:
         job: Job = result.key

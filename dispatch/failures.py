@@ -8,7 +8,9 @@ from urllib3.exceptions import HTTPError, LocationValueError, NameResolutionErro
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from dispatch.connections import AddressRefused, NameNotResolvedInTime
+from dispatch.proxies import ProxyFailed
 from dispatch.states import Outcome
+from dispatch.tls_contexts import TlsUnusable
 
 
 def explain(problem: BaseException, *, has_answered: bool) -> tuple[Outcome, str]:
@@ -20,6 +22,10 @@ def explain(problem: BaseException, *, has_answered: bool) -> tuple[Outcome, str
 
     if refused := find(AddressRefused):
         return Outcome.ADDRESS_REFUSED, f"The address was refused: {refused}"
+    if isinstance(unusable := find(TlsUnusable), TlsUnusable):
+        return Outcome.CANNOT_BUILD, f"The endpoint's certificates cannot be used. {unusable}"
+    if isinstance(failed := find(ProxyFailed), ProxyFailed):
+        return failed.outcome, str(failed)
     if find(NameNotResolvedInTime):
         return Outcome.TIMEOUT, "The host name was not resolved in time."
     if find(NameResolutionError):
@@ -54,5 +60,7 @@ def _causes(problem: BaseException | None) -> Iterator[BaseException]:
 
 
 def _reason_of_tls(problem: BaseException) -> str:
+    if isinstance(problem, ssl.SSLEOFError):
+        return "the receiver closed the connection"
     message = getattr(problem, "verify_message", "") or getattr(problem, "reason", "")
     return message.replace("_", " ").lower().rstrip(".") if isinstance(message, str) and message else "no handshake"

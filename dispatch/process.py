@@ -77,6 +77,8 @@ def _new_engine(concurrency: int, response_limit: int) -> Engine:
             ca_file=configured.ca_file,
             dns_timeout=configured.dns_timeout,
             policy=address_policy(),
+            proxy=configured.egress_proxy,
+            proxy_resolves=configured.egress_proxy_resolves,
         )
     )
     return Engine(

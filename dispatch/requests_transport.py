@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import certifi
 import requests
 from requests.adapters import HTTPAdapter
 
@@ -23,9 +22,11 @@ from dispatch.addresses import AddressPolicy
 from dispatch.answers import Answer, read_answer
 from dispatch.connections import Connector, Target, target_of
 from dispatch.deadlines import Exchange, Watchdog
+from dispatch.egress_proxy import EgressProxy
 from dispatch.failures import explain
 from dispatch.idle_connections import IdleConnections
 from dispatch.states import Outcome
+from dispatch.tls_contexts import TlsContexts
 from dispatch.transport import Request, Result
 
 # Requests under way from which results come so close together that several are waited for, and for how long.
@@ -46,24 +47,28 @@ class Limits:
     ca_file: Path | None = None
     dns_timeout: float = 5.0
     policy: AddressPolicy = field(default_factory=AddressPolicy)
+    proxy: EgressProxy | None = None
+    proxy_resolves: bool = False
 
 
 class RequestsTransport:
     """A `Transport` of `limits.concurrency` threads.
 
-    `tls` replaces the TLS context, which trusts certifi's authorities and those of `limits.ca_file`, and asks
-    for TLS 1.2 or newer.
+    `tls` replaces the TLS context of requests without TLS settings of their own, which trusts certifi's authorities
+    and those of `limits.ca_file`.
     """
 
     def __init__(self, limits: Limits, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits
         self._idle = IdleConnections(limits.idle_connections, seconds=limits.idle_seconds)
         self._connector = Connector(
-            tls or _tls_context(limits.ca_file),
+            TlsContexts(limits.ca_file, common=tls),
             timeout=limits.connect_timeout,
             dns_timeout=limits.dns_timeout,
             policy=limits.policy,
             idle=self._idle,
+            proxy=limits.proxy,
+            proxy_resolves=limits.proxy_resolves,
         )
         self._watchdog = Watchdog(limits.deadline, tidy=self._idle.close_old)
         self._adapter = _LeanAdapter(self._connector, response_limit=limits.response_limit)
@@ -120,7 +125,7 @@ class RequestsTransport:
         self._watchdog.end(exchange)
         # A socket that was shut under an answer without a length looks like its regular end.
         if exchange.expired or (failure is not None and not exchange.remaining):
-            failure, error = Outcome.TIMEOUT, f"There was no complete answer within {self._limits.deadline:g} seconds."
+            failure, error = self._too_late(failure)
         return Result(
             key=request.key,
             started_at=started_at,
@@ -133,6 +138,12 @@ class RequestsTransport:
             error=error,
         )
 
+    def _too_late(self, failure: Outcome | None) -> tuple[Outcome, str]:
+        if failure is Outcome.PROXY_ERROR:
+            # The receiver was not even asked for.
+            return failure, "The egress proxy did not answer in time."
+        return Outcome.TIMEOUT, f"There was no complete answer within {self._limits.deadline:g} seconds."
+
 
 class _Prepared(requests.PreparedRequest):
     """A request that is ready as it stands, the exchange that it is sent in, and what becomes known of its answer."""
@@ -142,6 +153,7 @@ class _Prepared(requests.PreparedRequest):
         self.url: str = request.url
         self.headers: Any = request.headers
         self.body: bytes = request.body
+        self.tls = request.tls
         self.exchange = exchange
         self.answer = answer
 
@@ -166,14 +178,14 @@ class _LeanAdapter(HTTPAdapter):
     def send(self, request: _Prepared, *_: Any, **__: Any) -> requests.Response:  # type: ignore[override]
         target = target_of(request.url)
         sent = _head(target, request.headers, len(request.body)) + request.body
-        connection = self._connector.connection(target, request.exchange)
+        connection = self._connector.connection(target, request.exchange, request.tls)
         can_be_used_again = False
         try:
             connection.sock.sendall(sent)
             can_be_used_again = read_answer(connection.sock, request.answer, limit=self._response_limit)
         finally:
             if can_be_used_again:
-                self._connector.give_back(connection, target, request.exchange)
+                self._connector.give_back(connection, request.exchange)
             else:
                 self._connector.discard(connection, request.exchange)
         return _Response(request.answer)
@@ -188,11 +200,3 @@ def _head(target: Target, headers: Mapping[str, str], length: int) -> bytes:
     if head.count("\n") != len(lines) + 3 or head.count("\r") != len(lines) + 3 or "\0" in head:
         raise ValueError("a header must be one line")
     return head.encode("latin-1")
-
-
-def _tls_context(extra_authorities: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=certifi.where())
-    if extra_authorities is not None:
-        context.load_verify_locations(extra_authorities)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -38,6 +38,7 @@ class Outcome(enum.StrEnum):
     DNS_ERROR = "dns_error"
     CONNECTION_ERROR = "connection_error"
     TLS_ERROR = "tls_error"
+    PROXY_ERROR = "proxy_error"
     PROTOCOL_ERROR = "protocol_error"
     ADDRESS_REFUSED = "address_refused"
     CANNOT_BUILD = "cannot_build"

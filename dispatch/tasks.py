@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError, connection
 from redis import RedisError
 
 from dispatch import fan_out, lanes, process, sweep, wake
+from subscriptions.models import EndpointTls
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,16 @@ def send_challenges(**_: Any) -> None:
     """Send the ownership challenges that are due."""
     try:
         process.run_challenges()
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+@shared_task(name=wake.WARN)
+def warn_of_expiring_certificates(**_: Any) -> None:
+    """Log which endpoints' certificates end soon. Beat asks for it once a day."""
+    try:
+        for tls in EndpointTls.objects.expiring(now := datetime.now(UTC)).iterator():
+            logger.warning("endpoint %s: %s", tls.endpoint_id, " ".join(tls.warnings(now)))
     except _DATABASE_LOST as error:
         _let_go_of_database(error)
 

@@ -6,15 +6,17 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from dispatch.states import Outcome
+from dispatch.tls_settings import TlsSettings
 
 
 class Request(NamedTuple):
-    """One POST. `key` comes back with its result."""
+    """One POST. `key` comes back with its result. `tls` is what its endpoint asks of TLS, if anything."""
 
     key: Any
     url: str
     headers: Mapping[str, str]
     body: bytes
+    tls: TlsSettings | None = None
 
 
 class Result(NamedTuple):

@@ -29,6 +29,7 @@ PUMP = "dispatch.tasks.pump"
 SWEEP = "dispatch.tasks.sweep"
 FAN_OUT = "dispatch.tasks.fan_out"
 CHALLENGE = "dispatch.tasks.challenge"
+WARN = "dispatch.tasks.warn_of_expiring_certificates"
 DELIVERIES = "deliveries"
 HOUSEKEEPING = "housekeeping"
 # How long a message that calls a pump may be on its way before another one is sent.

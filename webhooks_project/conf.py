@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NewType, get_type_hints
 
+from dispatch import egress_proxy
+from dispatch.egress_proxy import EgressProxy
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 EncryptionKey = NewType("EncryptionKey", str)
 # Everybody knows it.
@@ -16,6 +19,7 @@ DEBUG_ENCRYPTION_KEY = EncryptionKey(base64.b64encode(b"only-for-debugging".ljus
 
 _MAY_BE_ZERO = {
     "enforce_event_types",
+    "egress_proxy_resolves",
     "https_only",
     "ownership_challenge",
     "challenge_schedule",
@@ -123,11 +127,28 @@ class WebhookSettings:
         "decrypt. Needed, except with `DEBUG`.",
         secret=True,
     )
+    egress_proxy: EgressProxy | None = _setting(  # noqa: RUF009 - a field like all others
+        None,
+        "Proxy that everything goes out through: `http://`, `https://`, `socks5://` or `socks5h://`, with "
+        "`user:password@` if it wants that, host and port.",
+        secret=True,
+    )
+    egress_proxy_resolves: bool = _setting(
+        False,
+        "Give the proxy names instead of judged addresses: its own filter decides then. `socks5h://` always does.",
+    )
+    egress_ips: tuple[Network, ...] = _setting(
+        (),
+        "Addresses or networks that requests come from, as receivers see them. "
+        "They are published at `/api/v1/egress-ips/`.",
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             _check_numbers(field.name, value if isinstance(value, tuple) else (value,))
+        if self.egress_proxy_resolves and self.egress_proxy is None:
+            raise InvalidSetting(f"{variable('egress_proxy_resolves')} needs {variable('egress_proxy')}.")
         if self.claim_lease < 2 * self.request_deadline:
             raise InvalidSetting(
                 f"{variable('claim_lease')} must be at least twice {variable('request_deadline')}: "
@@ -195,12 +216,17 @@ def _encryption_key(text: str) -> EncryptionKey:
     return EncryptionKey(key)
 
 
+def _proxy(text: str) -> EgressProxy | None:
+    return egress_proxy.read(text) if text.strip() else None
+
+
 _READERS: dict[Any, Callable[[str], Any]] = {
     bool: _boolean,
     bool | None: _boolean,
     int: int,
     float: float,
     Path | None: _file,
+    EgressProxy | None: _proxy,
     tuple[float, ...]: _list_of(float),
     tuple[Network, ...]: _list_of(ipaddress.ip_network),
     tuple[range, ...]: _list_of(_ports),

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import dj_database_url
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from webhooks_project import conf, version
@@ -143,6 +144,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "dispatch.tasks.sweep",
         "schedule": WEBHOOKS.sweep_interval,
         "options": {"expires": WEBHOOKS.sweep_interval},
+    },
+    "warn_of_expiring_certificates": {
+        "task": "dispatch.tasks.warn_of_expiring_certificates",
+        "schedule": crontab(hour="6", minute="0"),
+        "options": {"expires": 3600},
     },
 }
 

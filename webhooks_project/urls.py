@@ -8,6 +8,7 @@ from subscriptions.api import problems
 
 admin.site.site_header = admin.site.site_title = "Webhook dispatcher"
 admin.site.index_title = "Who wants what, and how it gets there"
+admin.site.index_template = "admin/index_with_egress_ips.html"
 
 urlpatterns = [
     # Publishing is what is asked for most: its addresses are the first to be looked at.

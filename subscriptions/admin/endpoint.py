@@ -11,7 +11,8 @@ from django.utils.text import Truncator
 from subscriptions import patterns, signing_secrets
 from subscriptions.admin.base import PartInline, moment
 from subscriptions.admin.endpoint_challenge import ChallengeVerbs
-from subscriptions.admin.endpoint_secrets import KINDS, SecretVerbs, SigningSecretInline, show_new_secret
+from subscriptions.admin.endpoint_secrets import KINDS, SigningSecretInline, show_new_secret
+from subscriptions.admin.endpoint_tls import TlsInline, TlsPages
 from subscriptions.admin.registering import RegisteringAdmin
 from subscriptions.admin.signature_schemes_form import OWN_FIELDS, OWN_FIELDSET, SignatureSchemesForm
 from subscriptions.admin.subscriber_select import SubscriberSelect
@@ -73,9 +74,9 @@ class EventTypePatternInline(PartInline[EventTypePattern, Endpoint]):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(RegisteringAdmin[Endpoint], SecretVerbs, ChallengeVerbs):
+class EndpointAdmin(RegisteringAdmin[Endpoint], TlsPages, ChallengeVerbs):
     form = SignatureSchemesForm
-    list_display = ["short_url", "subscriber", "description", "state", moment("created_at")]
+    list_display = ["short_url", "subscriber", "description", "state", "certificates_end", moment("created_at")]
     list_filter = ["state", "created_at"]
     list_select_related = ["subscriber"]
     search_fields = ["url", "description", "subscriber__name", "subscriber__uid"]
@@ -94,7 +95,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], SecretVerbs, ChallengeVerbs):
         moment("state_changed_at"),
         moment("created_at"),
     ]
-    inlines = [EventTypePatternInline, SigningSecretInline]
+    inlines = [EventTypePatternInline, SigningSecretInline, TlsInline]
     actions = ["pause", "resume", "disable", "challenge"]
     add_form = NewEndpointForm
     add_fields = [

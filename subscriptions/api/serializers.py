@@ -5,11 +5,12 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from subscriptions import patterns
 from subscriptions.api.fields import AnyJsonField, SubscriberField, TextField, WordField
-from subscriptions.models import Endpoint, EndpointState, EventType, SigningSecret, Subscriber
+from subscriptions.models import Endpoint, EndpointState, EndpointTls, EventType, SigningSecret, Subscriber
 from subscriptions.signing_secrets import Kind
 
 
@@ -21,6 +22,16 @@ class KindField(WordField):
 
     def to_internal_value(self, data: Any) -> Kind:
         return Kind(super().to_internal_value(data))
+
+
+class PemField(TextField):
+    """Certificates, a key, or what is said of them. Nothing is null."""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, allow_null=True, trim_whitespace=False)
+
+    def to_representation(self, value: str) -> Any:
+        return value or None
 
 
 class Input(serializers.Serializer[Any]):
@@ -107,6 +118,14 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
         return dict(ChallengeSerializer(endpoint).data) if endpoint.is_challenged else None
 
 
+class TlsChange(Input):
+    """Certificates of an endpoint's own. What is left out stays, null takes away."""
+
+    ca_certificate = PemField()
+    client_certificate = PemField()
+    client_key = PemField()
+
+
 class NewEndpoint(Input):
     subscriber = SubscriberField()
     url = TextField()
@@ -117,6 +136,23 @@ class NewEndpoint(Input):
     secret = TextField(required=False, trim_whitespace=False)
     secret_kind = KindField(required=False)
     description = TextField(required=False, allow_blank=True)
+    tls = TlsChange(required=False)
+
+
+class TlsSerializer(serializers.Serializer[EndpointTls]):
+    """An endpoint's own certificates, without the key."""
+
+    ca_certificate = PemField()
+    ca_subject = PemField()
+    ca_expires_at = serializers.DateTimeField()
+    client_certificate = PemField()
+    client_subject = PemField()
+    client_expires_at = serializers.DateTimeField()
+    warnings = serializers.SerializerMethodField()
+    changed_at = serializers.DateTimeField()
+
+    def get_warnings(self, tls: EndpointTls) -> list[str]:
+        return tls.warnings(timezone.now())
 
 
 class SecretSerializer(serializers.Serializer[SigningSecret]):

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from subscriptions.api import challenge_views, secret_views, views
+from subscriptions.api import challenge_views, secret_views, tls_views, views
 
 urlpatterns = [
     path("subscribers/", views.Subscribers.as_view()),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("endpoints/<str:endpoint>/secrets/rotate/", secret_views.RotateSecret.as_view()),
     path("endpoints/<str:endpoint>/secrets/<str:id>/reveal/", secret_views.RevealSecret.as_view()),
     path("endpoints/<str:endpoint>/secrets/<str:id>/expire/", secret_views.ExpireSecret.as_view()),
+    path("endpoints/<str:endpoint>/tls/", tls_views.Tls.as_view()),
+    path("egress-ips/", tls_views.EgressIps.as_view()),
     path("event-types/", views.EventTypes.as_view()),
     re_path(r"^event-types/(?P<name>[A-Za-z0-9._-]+)/$", views.OneEventType.as_view()),
 ]

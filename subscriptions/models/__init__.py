@@ -1,6 +1,7 @@
 from subscriptions.models.api_key import ApiKey
 from subscriptions.models.endpoint import Endpoint, EventTypePattern
 from subscriptions.models.endpoint_state import EndpointState
+from subscriptions.models.endpoint_tls import EndpointTls
 from subscriptions.models.event_type import EventType
 from subscriptions.models.secret_audit import SecretAction, SecretAuditEntry
 from subscriptions.models.signing_secret import SigningSecret
@@ -10,6 +11,7 @@ __all__ = [
     "ApiKey",
     "Endpoint",
     "EndpointState",
+    "EndpointTls",
     "EventType",
     "EventTypePattern",
     "SecretAction",

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from subscriptions.signature_schemes import Schemes
 from subscriptions.signing_secrets import Kind
 
 if TYPE_CHECKING:
+    from subscriptions.models.endpoint_tls import EndpointTls
     from subscriptions.models.signing_secret import SigningSecret
 
 
@@ -52,19 +53,22 @@ class EndpointManager(OwnershipManager["Endpoint"]):
         secret: str | None = None,
         secret_kind: Kind | None = None,
         description: str = "",
+        tls: Mapping[str, str | None] | None = None,
         by: str = "the platform's code",
     ) -> tuple["Endpoint", "SigningSecret"]:
         """Create an endpoint with its event types and its signing secret, a new one unless `secret` is given.
 
-        It is signed by the standard scheme unless others are given. `secret_kind` says what a new secret is, `by` who
-        creates all this. Where endpoints are challenged, it is unverified at first. Raises Django's `ValidationError`,
-        by field, for a URL, pattern, scheme or secret of the wrong form.
+        It is signed by the standard scheme unless others are given. `secret_kind` says what a new secret is, `tls`
+        what `set_tls` takes, `by` who creates all this. Where endpoints are challenged, it is unverified at first.
+        Raises Django's `ValidationError`, by field, for a URL, pattern, scheme or secret of the wrong form.
         """
         schemes = standard_only() if signature_schemes is None else signature_schemes
         endpoint = self.model(subscriber=subscriber, url=url, signature_schemes=schemes, description=description)
         endpoint.full_clean()
         endpoint.save()
         endpoint.set_event_types(event_types)
+        if tls:
+            endpoint.set_tls(tls, by=by)
         issued = endpoint.signing_secrets.issue(endpoint, text=secret, secret_kind=secret_kind, by=by)
         if settings.WEBHOOKS.ownership_challenge:
             endpoint.begin_challenge(now=timezone.now())
@@ -163,6 +167,13 @@ class Endpoint(ProvesOwnership):
                 signing_secrets.check_ed25519(text)
         except signing_secrets.InvalidSecret as error:
             raise ValidationError(str(error)) from error
+
+    def set_tls(self, given: Mapping[str, str | None], *, by: str) -> "EndpointTls | None":
+        """Give it certificates of its own, or take them away. Raises Django's `ValidationError`, by field."""
+        # Imported late: that module needs this one.
+        from subscriptions.models.endpoint_tls import EndpointTls
+
+        return EndpointTls.objects.change(self, given, by=by)
 
     @transaction.atomic
     def change_state(self, state: EndpointState, *, reason: str, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Receivers that speak bytes: they see what is really sent, and behave as no HTTP server would."""
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -20,6 +21,12 @@ class Conversation:
         """Shake hands."""
         self._connection = context.wrap_socket(self._connection, server_side=True)
 
+    def peer_name(self) -> str:
+        """Say whom the client's certificate names."""
+        assert isinstance(self._connection, ssl.SSLSocket)
+        found = self._connection.getpeercert() or {}
+        return next(str(name) for kind, name in found["subjectAltName"] if kind == "DNS")
+
     def read_request(self) -> bytes:
         """Read one request as it comes, or nothing if the sender closes."""
         request = b""
@@ -29,6 +36,27 @@ class Conversation:
                 return b""
             request += part
         return request
+
+    def read(self, length: int) -> bytes:
+        """Read so many bytes."""
+        found = b""
+        while len(found) < length:
+            part = self._connection.recv(length - len(found))
+            if not part:
+                raise ConnectionError
+            found += part
+        return found
+
+    def relay(self, onward: socket.socket) -> None:
+        """Carry what either side says to the other, until one of them closes."""
+        ends = {self._connection: onward, onward: self._connection}
+        while True:
+            waits = isinstance(self._connection, ssl.SSLSocket) and self._connection.pending()
+            for source in [self._connection] if waits else select.select(list(ends), [], [])[0]:
+                part = source.recv(65536)
+                if not part:
+                    return
+                ends[source].sendall(part)
 
     def send(self, *parts: bytes) -> None:
         """Send bytes."""

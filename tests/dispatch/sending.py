@@ -8,6 +8,7 @@ from typing import Any
 
 from dispatch.addresses import AddressPolicy
 from dispatch.requests_transport import Limits, RequestsTransport
+from dispatch.tls_settings import TlsSettings
 from dispatch.transport import Request, Result
 
 LONG = 20.0
@@ -34,16 +35,18 @@ def transporting(
         transport.close()
 
 
-def send(transport: RequestsTransport, url: str, body: bytes = b"{}") -> Result:
+def send(transport: RequestsTransport, url: str, body: bytes = b"{}", *, tls: TlsSettings | None = None) -> Result:
     """Send one request, and wait for what comes of it."""
-    [result] = send_all(transport, [url], body)
+    [result] = send_all(transport, [url], body, tls=tls)
     return result
 
 
-def send_all(transport: RequestsTransport, urls: Sequence[str], body: bytes = b"{}") -> list[Result]:
+def send_all(
+    transport: RequestsTransport, urls: Sequence[str], body: bytes = b"{}", *, tls: TlsSettings | None = None
+) -> list[Result]:
     """Send a request to each of `urls` at the same time, and wait for what comes of them."""
     for url in urls:
-        transport.submit(Request("key", url, {"X-Y": "z"}, body))
+        transport.submit(Request("key", url, {"X-Y": "z"}, body, tls))
     results: list[Result] = []
     give_up = time.monotonic() + LONG
     while len(results) < len(urls):
