@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import ValidationError
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -104,7 +104,7 @@ class TlsPages(SecretVerbs):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        endpoint = self.get_object(request, object_id) if request.method == "GET" else None
+        endpoint = self.get_object(request, unquote(object_id)) if request.method == "GET" else None
         if endpoint is not None and self.has_view_or_change_permission(request, endpoint):
             for tls in EndpointTls.objects.filter(endpoint=endpoint):
                 for warning in tls.warnings(timezone.now()):
@@ -143,6 +143,6 @@ def _end(moment: Any) -> SafeString | str:
     now = timezone.now()
     shown = f"{moment:%Y-%m-%d}"
     if moment <= now:
-        return format_html('<strong class="errornote-inline">{} (expired)</strong>', shown)
+        return format_html("<strong>{} (expired)</strong>", shown)
     days = (moment - now).days
     return format_html("<strong>{} (in {} days)</strong>", shown, days) if days < 14 else shown

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import time_machine
+import trustme
 from cryptography.fernet import MultiFernet
 from django.db import connection
 
@@ -11,6 +12,7 @@ from dispatch.endpoint_snapshots import EndpointSnapshot, EndpointSnapshots
 from dispatch.signing import NothingToSignWith, key_of, signature_headers
 from subscriptions import ids
 from subscriptions.models import Endpoint, EndpointState, SigningSecret
+from tests.certificates_made import chain, issued, key, pem
 from tests.dispatch.signers import signer_of
 from tests.encryption_keys import FIRST, FIRST_NAME, SECOND, SECOND_NAME, use
 from tests.factories import NOON, EndpointFactory, SigningSecretFactory
@@ -164,3 +166,55 @@ class TestASecretThatCannotBeRead:
         assert "webhook-signature" in sign(found[key_of_endpoint(good)])
         with pytest.raises(NothingToSignWith, match=r"The signature schemes cannot be read. 'md5' is unknown"):
             sign(found[key_of_endpoint(broken)])
+
+
+class TestCertificates:
+    def test_are_read_and_decrypted_only_when_they_change(self, decrypted: list[bytes]) -> None:
+        authority = trustme.CA()
+        endpoint, other = EndpointFactory(), EndpointFactory()
+        made, next_one = issued(authority), issued(authority)
+        endpoint.set_tls({"ca_certificate": pem(authority), **client(made)}, by="tests")
+        snapshots = EndpointSnapshots()
+        both = [key_of_endpoint(endpoint), key_of_endpoint(other)]
+        for now in range(10):
+            found = snapshots.get(both, now * 2.0)
+        assert found[both[1]].tls is None
+        tls = found[both[0]].tls
+        assert tls is not None
+        assert (tls.authorities, tls.certificate) == (pem(authority), chain(made))
+        assert tls.key.startswith("-----BEGIN PRIVATE KEY-----")
+        assert tls.key not in repr(found)
+        # Two signing secrets and a key.
+        assert len(decrypted) == 3
+
+        endpoint.set_tls(client(next_one), by="tests")
+        changed = snapshots.get(both, 30.0)[both[0]].tls
+        assert changed is not None
+        assert changed.certificate == chain(next_one)
+        assert changed != tls
+        assert len(decrypted) == 4
+
+        endpoint.set_tls(dict.fromkeys(["ca_certificate", *client(made)]), by="tests")
+        assert snapshots.get(both, 40.0)[both[0]].tls is None
+
+    def test_whose_key_cannot_be_read_are_a_problem_and_never_nothing(
+        self, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        endpoint = EndpointFactory()
+        use(settings, FIRST)
+        endpoint.set_tls(client(issued(trustme.CA())), by="tests")
+        use(settings, SECOND)
+        snapshots = EndpointSnapshots()
+        tls = read(endpoint, snapshots, 1.0).tls
+        assert tls is not None
+        assert tls.problem.startswith("The client key cannot be read. What is stored was encrypted with the key ")
+        assert tls.problem in caplog.text.replace("A client key", "The client key")
+
+        use(settings, FIRST)
+        tls = read(endpoint, snapshots, 3.0).tls
+        assert tls is not None
+        assert tls.problem == ""
+
+
+def client(made: trustme.LeafCert) -> dict[str, str]:
+    return {"client_certificate": chain(made), "client_key": key(made)}

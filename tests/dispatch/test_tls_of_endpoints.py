@@ -144,6 +144,7 @@ class _Patient(ssl.SSLContext):
             with contextlib.suppress(OSError):
                 while os.read(wrapped.fileno(), 65536):
                     pass
+            wrapped.close()
             raise
         return wrapped
 

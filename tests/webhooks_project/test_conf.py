@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dispatch.egress_proxy import EgressProxy
 from webhooks_project.conf import InvalidSetting, WebhookSettings, from_environment, variable
 
 # Each field with its default, a text for its variable, and what that text means.
@@ -54,6 +55,16 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
         "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE=, +++////////////////////////////////////////=",
         ("LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE=", "---________________________________________="),
     ),
+]
+FIELDS += [
+    (
+        "egress_proxy",
+        None,
+        "socks5://ada:geheim@proxy.example:1080",
+        EgressProxy(scheme="socks5", host="proxy.example", port=1080, username="ada", password="geheim"),
+    ),
+    ("egress_proxy_resolves", False, "off", False),
+    ("egress_ips", (), "192.0.2.7,2001:db8::/64", (ip_network("192.0.2.7/32"), ip_network("2001:db8::/64"))),
 ]
 KEY = "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE="
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
@@ -146,6 +157,31 @@ def test_a_wrong_encryption_key_is_an_error_that_does_not_repeat_it(text: str) -
     assert str(invalid.value) == (
         "WEBHOOKS_ENCRYPTION_KEYS cannot be read: each key must be the output of: openssl rand -base64 32."
     )
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_proxy_is_none(text: str) -> None:
+    assert from_environment({"WEBHOOKS_EGRESS_PROXY": text}).egress_proxy is None
+
+
+def test_a_wrong_proxy_is_an_error_that_does_not_repeat_it() -> None:
+    with pytest.raises(InvalidSetting) as invalid:
+        from_environment({"WEBHOOKS_EGRESS_PROXY": "http://ada:geheim@proxy.example"})
+
+    assert str(invalid.value) == "WEBHOOKS_EGRESS_PROXY cannot be read: name the port of the proxy."
+
+
+def test_only_a_proxy_can_resolve() -> None:
+    with pytest.raises(InvalidSetting) as invalid:
+        from_environment({"WEBHOOKS_EGRESS_PROXY_RESOLVES": "true"})
+
+    assert str(invalid.value) == "WEBHOOKS_EGRESS_PROXY_RESOLVES needs WEBHOOKS_EGRESS_PROXY."
+
+
+def test_no_representation_shows_the_password_of_the_proxy() -> None:
+    read = from_environment({"WEBHOOKS_EGRESS_PROXY": "http://ada:geheim@proxy.example:1"})
+
+    assert "geheim" not in f"{read!r} {read}"
 
 
 def test_no_representation_shows_the_encryption_keys() -> None:
