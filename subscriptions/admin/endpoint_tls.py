@@ -131,9 +131,17 @@ class TlsPages(SecretVerbs):
             endpoint,
             title="Change TLS settings",
             form=form,
-            text="For receivers whose certificate no well-known authority signed, or that ask for a certificate.",
+            text="For receivers whose certificate no well-known authority signed, or that ask for a certificate. "
+            + _as_it_is(EndpointTls.objects.filter(endpoint=endpoint).first()),
             button="Save",
         )
+
+
+def _as_it_is(tls: EndpointTls | None) -> str:
+    """Say what an endpoint has now."""
+    trusted = f"{tls.ca_subject}, until {tls.ca_expires_at:%Y-%m-%d}" if tls and tls.ca_certificate else ""
+    shown = f"{tls.client_subject}, until {tls.client_expires_at:%Y-%m-%d}" if tls and tls.client_certificate else ""
+    return f"Now it trusts {trusted or 'the well-known authorities'}, and shows {shown or 'no certificate'}."
 
 
 def _end(moment: Any) -> SafeString | str:

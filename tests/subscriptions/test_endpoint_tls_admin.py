@@ -49,6 +49,15 @@ def test_certificates_are_given_and_taken_away(admin_client: Client, endpoint: E
     assert not EndpointTls.objects.exists()
 
 
+def test_the_page_says_what_there_is(admin_client: Client, endpoint: Endpoint, authority: trustme.CA):
+    nothing = "Now it trusts the well-known authorities, and shows no certificate."
+    assert nothing in text_of(admin_client.get(address(endpoint)))
+    endpoint.set_tls({"ca_certificate": pem(authority)}, by="tests")
+    tls = EndpointTls.objects.get()
+    expected = f"Now it trusts {tls.ca_subject}, until {tls.ca_expires_at:%Y-%m-%d}, and shows no certificate."
+    assert expected in text_of(admin_client.get(address(endpoint)))
+
+
 def test_an_empty_form_changes_nothing(admin_client: Client, endpoint: Endpoint, authority: trustme.CA):
     endpoint.set_tls({"ca_certificate": pem(authority)}, by="tests")
     assert give(admin_client, endpoint).status_code == 302
