@@ -49,6 +49,18 @@ def check_url(url: str) -> str:
     return url
 
 
+def shortened(url: str) -> str:
+    """Return scheme, host and port of `url`, for lists, logs and errors: the rest may be a credential.
+
+    What is no URL is shown as an ellipsis, and so is what was left out.
+    """
+    start = _START.match(url)
+    authority, separator, rest = re.split(r"([/?#]|$)", url[start.end() :], maxsplit=1) if start else ("", "", "")
+    if start is None or _AUTHORITY.fullmatch(authority) is None or "@" in authority:
+        return "…"
+    return f"{start[0]}{authority}{separator}{'…' if rest else ''}"
+
+
 def _host_and_port(authority: str) -> tuple[str, int | None]:
     """Take apart what stands between scheme and path. Raises `InvalidUrl` unless it is plain."""
     if "@" in authority:

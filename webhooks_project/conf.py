@@ -18,6 +18,7 @@ EncryptionKey = NewType("EncryptionKey", str)
 DEBUG_ENCRYPTION_KEY = EncryptionKey(base64.b64encode(b"only-for-debugging".ljust(32)).decode())
 
 _MAY_BE_ZERO = {
+    "custom_headers",
     "enforce_event_types",
     "egress_proxy_resolves",
     "https_only",
@@ -120,6 +121,13 @@ class WebhookSettings:
         (10, 60, 600, 3600, 21600, 57600),
         "Seconds from a failed challenge to the next, one number per retry. After the last nobody retries by itself, "
         "and what waits for the endpoint is cancelled.",
+    )
+    custom_headers: int = _setting(20, "Custom headers that one endpoint may have.")
+    custom_headers_size: int = _setting(
+        8192, "Bytes that names and values of one endpoint's custom headers may have together."
+    )
+    token_lifetime: float = _setting(
+        300, "Seconds that an OAuth 2 access token is used if its token endpoint does not say how long it is good."
     )
     encryption_keys: tuple[EncryptionKey, ...] = _setting(
         (),

@@ -6,10 +6,10 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.text import Truncator
 
-from subscriptions import patterns, signing_secrets
+from subscriptions import endpoint_urls, patterns, signing_secrets
 from subscriptions.admin.base import PartInline, moment
+from subscriptions.admin.endpoint_access import ACCESS_FIELDSET, AccessVerbs
 from subscriptions.admin.endpoint_challenge import ChallengeVerbs
 from subscriptions.admin.endpoint_secrets import KINDS, SigningSecretInline, show_new_secret
 from subscriptions.admin.endpoint_tls import TlsInline, TlsPages
@@ -19,8 +19,6 @@ from subscriptions.admin.subscriber_select import SubscriberSelect
 from subscriptions.admin.typed import ModelForm
 from subscriptions.models import Endpoint, EndpointState, EventTypePattern
 from subscriptions.signing_secrets import Kind
-
-_SHOWN_OF_URL = 60
 
 
 class NewEndpointForm(SignatureSchemesForm):
@@ -74,7 +72,7 @@ class EventTypePatternInline(PartInline[EventTypePattern, Endpoint]):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(RegisteringAdmin[Endpoint], TlsPages, ChallengeVerbs):
+class EndpointAdmin(RegisteringAdmin[Endpoint], AccessVerbs, TlsPages, ChallengeVerbs):
     form = SignatureSchemesForm
     list_display = ["short_url", "subscriber", "description", "state", "certificates_end", moment("created_at")]
     list_filter = ["state", "created_at"]
@@ -85,6 +83,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], TlsPages, ChallengeVerbs):
     fieldsets = [
         (None, {"fields": ["id", "subscriber", "url", "description", "signature_schemes"]}),
         OWN_FIELDSET,
+        ACCESS_FIELDSET,
         ("State", {"fields": ["state", "state_reason", moment("state_changed_at"), moment("created_at")]}),
     ]
     readonly_fields = [
@@ -94,6 +93,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], TlsPages, ChallengeVerbs):
         "state_reason",
         moment("state_changed_at"),
         moment("created_at"),
+        *ACCESS_FIELDSET[1]["fields"],
     ]
     inlines = [EventTypePatternInline, SigningSecretInline, TlsInline]
     actions = ["pause", "resume", "disable", "challenge"]
@@ -112,7 +112,8 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], TlsPages, ChallengeVerbs):
 
     @admin.display(description="URL", ordering="url")
     def short_url(self, endpoint: Endpoint) -> str:
-        return Truncator(endpoint.url).chars(_SHOWN_OF_URL)
+        # The whole is on its page: it may be a credential, and lists are seen by many.
+        return endpoint_urls.shortened(endpoint.url)
 
     def register(self, request: HttpRequest, values: dict[str, Any]) -> Endpoint:
         endpoint, secret = Endpoint.objects.register(**values, by=f"user {request.user}")

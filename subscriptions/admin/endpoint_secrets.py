@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from subscriptions import signing_secrets
 from subscriptions.admin.base import PartInline, ReadOnly, RecordAdmin, is_id, moment, show_once
+from subscriptions.endpoint_urls import shortened
 from subscriptions.models import Endpoint, SigningSecret
 from subscriptions.models.signing_secret import DEFAULT_OVERLAP, MAX_OVERLAP
 from subscriptions.signing_secrets import Kind
@@ -55,9 +56,10 @@ class RotationForm(forms.Form):
 def show_new_secret(request: HttpRequest, secret: SigningSecret) -> None:
     """Show above the next page what the receiver needs of a new secret."""
     if secret.public_key is None:
-        show_once(request, f"The signing secret of {secret.endpoint.url}", secret.value)
+        show_once(request, f"The signing secret of {shortened(secret.endpoint.url)}", secret.value)
     else:
-        text = format_html("The public key of {}: <code>{}</code>", secret.endpoint.url, secret.public_key)
+        url = shortened(secret.endpoint.url)
+        text = format_html("The public key of {}: <code>{}</code>", url, secret.public_key)
         messages.success(request, text)
 
 
@@ -102,7 +104,7 @@ class SecretVerbs(RecordAdmin[Endpoint]):
         return [*pages, *super().get_urls()]
 
     def rotate_secret(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        endpoint = self._endpoint(request, object_id)
+        endpoint = self.endpoint_to_change(request, object_id)
         form = RotationForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
             try:
@@ -119,8 +121,8 @@ class SecretVerbs(RecordAdmin[Endpoint]):
             else:
                 self.log_change(request, endpoint, "Rotated its signing secret.")
                 show_new_secret(request, secret)
-                return _back(endpoint)
-        return self._page(
+                return back_to(endpoint)
+        return self.page_below(
             request,
             endpoint,
             title="Rotate the signing secret",
@@ -131,12 +133,12 @@ class SecretVerbs(RecordAdmin[Endpoint]):
         )
 
     def reveal_secret(self, request: HttpRequest, object_id: str, secret_id: str) -> HttpResponse:
-        endpoint = self._endpoint(request, object_id)
+        endpoint = self.endpoint_to_change(request, object_id)
         secret = _secret(endpoint, secret_id)
         if not request.user.has_perm(REVEAL):
             raise PermissionDenied
         revealed = secret.reveal(by=_actor(request)) if request.method == "POST" else None
-        return self._page(
+        return self.page_below(
             request,
             endpoint,
             title="Reveal a signing secret",
@@ -146,7 +148,7 @@ class SecretVerbs(RecordAdmin[Endpoint]):
         )
 
     def expire_secret(self, request: HttpRequest, object_id: str, secret_id: str) -> HttpResponse:
-        endpoint = self._endpoint(request, object_id)
+        endpoint = self.endpoint_to_change(request, object_id)
         secret = _secret(endpoint, secret_id)
         if request.method == "POST":
             try:
@@ -156,8 +158,8 @@ class SecretVerbs(RecordAdmin[Endpoint]):
             else:
                 self.log_change(request, endpoint, "Let a signing secret expire.")
                 self.message_user(request, f"The secret {secret.masked} signs no more.", messages.SUCCESS)
-            return _back(endpoint)
-        return self._page(
+            return back_to(endpoint)
+        return self.page_below(
             request,
             endpoint,
             title="Let a signing secret expire",
@@ -166,7 +168,8 @@ class SecretVerbs(RecordAdmin[Endpoint]):
             button="Expire",
         )
 
-    def _endpoint(self, request: HttpRequest, object_id: str) -> Endpoint:
+    def endpoint_to_change(self, request: HttpRequest, object_id: str) -> Endpoint:
+        """Return the endpoint of a page. Raises `Http404` and `PermissionDenied`."""
         endpoint = self.get_object(request, unquote(object_id))
         if endpoint is None:
             raise Http404
@@ -174,7 +177,8 @@ class SecretVerbs(RecordAdmin[Endpoint]):
             raise PermissionDenied
         return endpoint
 
-    def _page(self, request: HttpRequest, endpoint: Endpoint, **context: Any) -> HttpResponse:
+    def page_below(self, request: HttpRequest, endpoint: Endpoint, **context: Any) -> HttpResponse:
+        """Show a page with a title, a text and a form."""
         known = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -207,5 +211,6 @@ def _change_page(endpoint: Endpoint) -> str:
     return reverse("admin:subscriptions_endpoint_change", args=[quote(endpoint.pk)])
 
 
-def _back(endpoint: Endpoint) -> HttpResponse:
+def back_to(endpoint: Endpoint) -> HttpResponse:
+    """Lead back to the endpoint's page."""
     return HttpResponseRedirect(_change_page(endpoint))

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from subscriptions import patterns
 from subscriptions.api.fields import AnyJsonField, SubscriberField, TextField, WordField
 from subscriptions.models import Endpoint, EndpointState, EndpointTls, EventType, SigningSecret, Subscriber
+from subscriptions.models.endpoint_access import shown_credentials, shown_header_names
 from subscriptions.signing_secrets import Kind
 
 
@@ -109,6 +110,9 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
     warnings = serializers.ListField(child=serializers.CharField(), source="schemes.warnings")
     state = WordField(EndpointState.choices)
     state_reason = serializers.CharField()
+    # Of what lets requests in, only what is no secret.
+    credentials = serializers.SerializerMethodField()
+    header_names = serializers.SerializerMethodField()
     state_changed_at = serializers.DateTimeField()
     verified_at = serializers.DateTimeField()
     challenge = serializers.SerializerMethodField()
@@ -116,6 +120,12 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
 
     def get_challenge(self, endpoint: Endpoint) -> dict[str, Any] | None:
         return dict(ChallengeSerializer(endpoint).data) if endpoint.is_challenged else None
+
+    def get_credentials(self, endpoint: Endpoint) -> Mapping[str, str] | None:
+        return shown_credentials(endpoint)
+
+    def get_header_names(self, endpoint: Endpoint) -> list[str]:
+        return shown_header_names(endpoint)
 
 
 class TlsChange(Input):
@@ -137,6 +147,8 @@ class NewEndpoint(Input):
     secret_kind = KindField(required=False)
     description = TextField(required=False, allow_blank=True)
     tls = TlsChange(required=False)
+    credentials = AnyJsonField(required=False, allow_null=True)
+    headers = AnyJsonField(required=False)
 
 
 class TlsSerializer(serializers.Serializer[EndpointTls]):
@@ -153,6 +165,18 @@ class TlsSerializer(serializers.Serializer[EndpointTls]):
 
     def get_warnings(self, tls: EndpointTls) -> list[str]:
         return tls.warnings(timezone.now())
+
+
+class NewCredentials(Input):
+    """Credentials instead of those that an endpoint has, or null for none."""
+
+    credentials = AnyJsonField(allow_null=True)
+
+
+class NewHeaders(Input):
+    """Custom headers, values by name, instead of those that an endpoint has."""
+
+    headers = AnyJsonField()
 
 
 class SecretSerializer(serializers.Serializer[SigningSecret]):

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from subscriptions.api import challenge_views, secret_views, tls_views, views
+from subscriptions.api import access_views, challenge_views, secret_views, tls_views, views
 
 urlpatterns = [
     path("subscribers/", views.Subscribers.as_view()),
@@ -8,6 +8,8 @@ urlpatterns = [
     path("endpoints/", views.Endpoints.as_view()),
     path("endpoints/<str:id>/", views.OneEndpoint.as_view()),
     path("endpoints/<str:endpoint>/challenge/", challenge_views.ChallengeEndpoint.as_view()),
+    path("endpoints/<str:endpoint>/credentials/", access_views.ReplaceCredentials.as_view()),
+    path("endpoints/<str:endpoint>/headers/", access_views.ReplaceHeaders.as_view()),
     path("endpoints/<str:endpoint>/secrets/", secret_views.Secrets.as_view()),
     path("endpoints/<str:endpoint>/secrets/rotate/", secret_views.RotateSecret.as_view()),
     path("endpoints/<str:endpoint>/secrets/<str:id>/reveal/", secret_views.RevealSecret.as_view()),

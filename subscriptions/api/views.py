@@ -25,6 +25,7 @@ from subscriptions.api.serializers import (
     SubscriberSerializer,
 )
 from subscriptions.models import Endpoint, EventType, Subscriber
+from subscriptions.models.endpoint_access import with_access
 
 M = TypeVar("M", bound=Model)
 Row = TypeVar("Row")
@@ -74,7 +75,7 @@ class OneSubscriber(One[Subscriber]):
 
 
 class Endpoints(Many[Endpoint]):
-    queryset = Endpoint.objects.prefetch_related("event_type_patterns")
+    queryset = with_access(Endpoint.objects.prefetch_related("event_type_patterns"))
     serializer_class = EndpointSerializer
     filters = EndpointFilters
 
@@ -86,7 +87,7 @@ class Endpoints(Many[Endpoint]):
 
 
 class OneEndpoint(One[Endpoint]):
-    queryset = Endpoint.objects.prefetch_related("event_type_patterns")
+    queryset = with_access(Endpoint.objects.prefetch_related("event_type_patterns"))
     serializer_class = EndpointSerializer
 
 

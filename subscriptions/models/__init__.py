@@ -1,5 +1,6 @@
 from subscriptions.models.api_key import ApiKey
 from subscriptions.models.endpoint import Endpoint, EventTypePattern
+from subscriptions.models.endpoint_access import CustomHeaders, EndpointCredentials
 from subscriptions.models.endpoint_state import EndpointState
 from subscriptions.models.endpoint_tls import EndpointTls
 from subscriptions.models.event_type import EventType
@@ -9,7 +10,9 @@ from subscriptions.models.subscriber import Subscriber
 
 __all__ = [
     "ApiKey",
+    "CustomHeaders",
     "Endpoint",
+    "EndpointCredentials",
     "EndpointState",
     "EndpointTls",
     "EventType",

@@ -54,13 +54,16 @@ class EndpointManager(OwnershipManager["Endpoint"]):
         secret_kind: Kind | None = None,
         description: str = "",
         tls: Mapping[str, str | None] | None = None,
+        credentials: Any = None,
+        headers: Any = None,
         by: str = "the platform's code",
     ) -> tuple["Endpoint", "SigningSecret"]:
         """Create an endpoint with its event types and its signing secret, a new one unless `secret` is given.
 
         It is signed by the standard scheme unless others are given. `secret_kind` says what a new secret is, `tls`
-        what `set_tls` takes, `by` who creates all this. Where endpoints are challenged, it is unverified at first.
-        Raises Django's `ValidationError`, by field, for a URL, pattern, scheme or secret of the wrong form.
+        what `set_tls` takes, `by` who creates all this; `credentials` and `headers` are as in the API. Where
+        endpoints are challenged, it is unverified at first. Raises Django's `ValidationError`, by field, for a URL,
+        pattern, scheme or secret of the wrong form.
         """
         schemes = standard_only() if signature_schemes is None else signature_schemes
         endpoint = self.model(subscriber=subscriber, url=url, signature_schemes=schemes, description=description)
@@ -69,6 +72,10 @@ class EndpointManager(OwnershipManager["Endpoint"]):
         endpoint.set_event_types(event_types)
         if tls:
             endpoint.set_tls(tls, by=by)
+        if credentials is not None:
+            endpoint.set_credentials(credentials)
+        if headers is not None:
+            endpoint.set_headers(headers)
         issued = endpoint.signing_secrets.issue(endpoint, text=secret, secret_kind=secret_kind, by=by)
         if settings.WEBHOOKS.ownership_challenge:
             endpoint.begin_challenge(now=timezone.now())
@@ -121,6 +128,7 @@ class Endpoint(ProvesOwnership):
             self.signature_schemes = signature_schemes.normal(self.signature_schemes)
         except signature_schemes.InvalidScheme as error:
             raise ValidationError({"signature_schemes": str(error)}) from error
+        self.check_header_names()
         for secret in self.signing_secrets.valid(timezone.now()):
             try:
                 self.check_secret(secret.value)
@@ -174,6 +182,29 @@ class Endpoint(ProvesOwnership):
         from subscriptions.models.endpoint_tls import EndpointTls
 
         return EndpointTls.objects.change(self, given, by=by)
+
+    def set_credentials(self, wanted: Any) -> None:
+        """Replace the credentials: an object as `subscriptions.credentials` reads it, or None for none.
+
+        Raises Django's `ValidationError`, by field.
+        """
+        from subscriptions.models.endpoint_access import EndpointCredentials  # it needs this module
+
+        EndpointCredentials.objects.replace(self, wanted)
+
+    def set_headers(self, wanted: Any) -> None:
+        """Replace the custom headers, values by name. Raises Django's `ValidationError`, by field."""
+        from subscriptions.models.endpoint_access import CustomHeaders  # it needs this module
+
+        CustomHeaders.objects.replace(self, wanted)
+
+    def check_header_names(self) -> None:
+        """Raise Django's `ValidationError` if a signature scheme writes a header that the endpoint has already."""
+        from subscriptions.models.endpoint_access import header_names_of_access  # it needs this module
+
+        written = {name for scheme in self.schemes.others for name in scheme.headers}
+        if both := written.intersection(header_names_of_access(self)):
+            raise ValidationError({"signature_schemes": f"The endpoint sends a header {min(both)} already."})
 
     @transaction.atomic
     def change_state(self, state: EndpointState, *, reason: str, now: datetime) -> None:

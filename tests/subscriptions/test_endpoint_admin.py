@@ -12,6 +12,7 @@ from tests.factories import (
 )
 
 URL = "https://receiver.example/hooks"
+SHOWN_URL = "https://receiver.example/…"
 STANDARD = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
@@ -26,7 +27,7 @@ class TestAddingAnEndpoint:
         secret = endpoint.signing_secrets.get()
         assert (endpoint.subscriber, endpoint.url, endpoint.event_types) == (subscriber, URL, ["*"])
         assert messages_of(response)[0] == (
-            f"The signing secret of {URL}: <code>{secret.value}</code> Copy it now, it is not shown again."
+            f"The signing secret of {SHOWN_URL}: <code>{secret.value}</code> Copy it now, it is not shown again."
         )
         following = admin_client.get(page(Endpoint, "changelist"))
         assert secret.value in text_of(following)
@@ -73,7 +74,7 @@ class TestAddingAnEndpoint:
         body = {"subscriber": SubscriberFactory().pk, "url": URL, "event_types": "*", "secret_kind": "ed25519"}
         response = admin_client.post(page(Endpoint, "add"), body | {"signature_schemes": ["standard"]})
         secret = SigningSecret.objects.get()
-        assert messages_of(response)[0] == f"The public key of {URL}: <code>{secret.public_key}</code>"
+        assert messages_of(response)[0] == f"The public key of {SHOWN_URL}: <code>{secret.public_key}</code>"
         assert secret.value not in text_of(admin_client.get(page(secret.endpoint)))
 
     @pytest.mark.parametrize(

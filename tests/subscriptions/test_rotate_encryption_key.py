@@ -20,7 +20,8 @@ FIELD = "subscriptions.SigningSecret.value"
 def rotate(*options: str) -> list[str]:
     said = io.StringIO()
     call_command("rotate_encryption_key", *options, stdout=said)
-    return said.getvalue().splitlines()
+    # Other models have encrypted fields too, and no rows in these tests.
+    return [line for line in said.getvalue().splitlines() if not line.endswith(": 0 values")]
 
 
 def names() -> list[str]:

@@ -14,6 +14,7 @@ from tests.admin_pages import messages_of, page, run_action, text_of
 from tests.factories import EndpointFactory, SecretAuditEntryFactory, SigningSecretFactory
 
 URL = "https://receiver.example/hooks"
+SHOWN_URL = "https://receiver.example/…"
 STANDARD = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
@@ -63,7 +64,7 @@ class TestRotating:
         secret.refresh_from_db()
         assert timedelta(hours=47) < secret.expires_at - timezone.now() <= timedelta(hours=48)
         assert messages_of(response) == [
-            f"The signing secret of {URL}: <code>{new.value}</code> Copy it now, it is not shown again."
+            f"The signing secret of {SHOWN_URL}: <code>{new.value}</code> Copy it now, it is not shown again."
         ]
         assert response.headers["Location"] == page(endpoint)
         assert new.value in text_of(admin_client.get(page(endpoint)))
@@ -78,7 +79,7 @@ class TestRotating:
     def test_to_ed25519_shows_the_public_key(self, admin_client: Client, endpoint: Endpoint):
         response = admin_client.post(address(endpoint, "rotate"), {"overlap": "24", "secret_kind": "ed25519"})
         new = endpoint.signing_secrets.get(expires_at=None)
-        assert messages_of(response) == [f"The public key of {URL}: <code>{new.public_key}</code>"]
+        assert messages_of(response) == [f"The public key of {SHOWN_URL}: <code>{new.public_key}</code>"]
 
     @pytest.mark.parametrize(
         ("posted", "field", "message"),

@@ -37,6 +37,8 @@ def test_an_endpoint_is_created_and_its_secret_is_shown_this_once(api: ApiClient
         "state_changed_at": None,
         "verified_at": None,
         "challenge": None,
+        "credentials": None,
+        "header_names": [],
         "created_at": endpoint.created_at.isoformat().replace("+00:00", "Z"),
     }
     assert response.status_code == 201
