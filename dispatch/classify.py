@@ -12,13 +12,14 @@ _OVERLOADED = {429, 502, 503, 504}
 
 
 class Verdict(NamedTuple):
-    """How an attempt is judged. `retry_after` is in seconds from now."""
+    """How an attempt is judged. `retry_after` is in seconds from now. `at_once` wants no delay before the next."""
 
     outcome: Outcome
     error: str = ""
     final: bool = False
     slows_endpoint: bool = False
     retry_after: float | None = None
+    at_once: bool = False
 
 
 def classify(result: Result, now: datetime) -> Verdict:
@@ -34,6 +35,9 @@ def classify(result: Result, now: datetime) -> Verdict:
         return Verdict(Outcome.SUCCESS)
     if status == HTTPStatus.GONE:
         return Verdict(Outcome.ENDPOINT_GONE, error="The receiver answered 410: the endpoint is gone.", final=True)
+    if result.is_token_worn_out:
+        error = f"The receiver answered {status}: the access token is worn out. Another one is tried at once."
+        return Verdict(Outcome.HTTP_ERROR, error=error, at_once=True)
     retry_after = parse_retry_after(result.headers.get("retry-after", ""), now)
     if 300 <= status < 400:
         return Verdict(

@@ -7,7 +7,7 @@ address is judged, and what is connected to is a judged address. Host header and
 import logging
 import socket
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -46,13 +46,18 @@ class Target:
     host: str
     port: int
     authority: str
-    path: str
+    # Shown in no representation, so in no log: often a credential.
+    path: str = field(repr=False)
 
 
 @lru_cache(maxsize=10_000)
 def target_of(url: str) -> Target:
     """Read an http or https URL. Raises `urllib3.exceptions.LocationParseError` for any other text."""
-    parsed = parse_url(url)
+    try:
+        parsed = parse_url(url)
+    except LocationParseError:
+        # Its text is the URL.
+        raise LocationParseError("not an http or https URL") from None
     if parsed.scheme not in _PORTS or not parsed.host:
         raise LocationParseError("not an http or https URL")
     authority = parsed.host if parsed.port is None else f"{parsed.host}:{parsed.port}"

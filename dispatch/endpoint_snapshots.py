@@ -6,16 +6,20 @@ import math
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.utils import timezone
 
+from dispatch.access import Access, access_of
 from dispatch.signing import Key, Signer, key_of
 from dispatch.sql import select_by_ids, to_uuid
 from dispatch.tls_settings import TlsSettings
-from subscriptions import signature_schemes
+from subscriptions import credentials, request_headers, signature_schemes
+from subscriptions.credentials import InvalidCredentials
 from subscriptions.encryption import EncryptionError, keyring
 from subscriptions.models import EndpointState
+from subscriptions.request_headers import InvalidHeader
 from subscriptions.signature_schemes import InvalidScheme
 from subscriptions.signing_secrets import InvalidSecret
 
@@ -29,14 +33,28 @@ class EndpointSnapshot:
     """An endpoint as a request needs it. The newest of its valid secrets comes first."""
 
     id: uuid.UUID
-    url: str
+    # Shown in no representation, so in no log: often a credential.
+    url: str = field(repr=False)
     state: EndpointState
     signer: Signer
+    # None without credentials and headers of its own.
+    access: Access | None = None
     tls: TlsSettings | None = None
 
 
 # What a signer is made of, as it is stored: the schemes as JSON, and the encrypted secrets, newest first.
 _Stored = tuple[str, tuple[str, ...]]
+# The same of an access: kind, settings as JSON and encrypted secret of the credentials, and encrypted headers.
+_StoredAccess = tuple[str | None, str | None, str | None, str | None]
+_NO_ACCESS = (None, None, None, None)
+# With what there is of an endpoint's access: nearly always nothing, and then it costs no statement of its own.
+_ENDPOINTS = """
+SELECT e.id, e.url, e.state, e.signature_schemes, t.digest, c.kind, c.settings, c.secret, h.headers
+FROM subscriptions_endpoint e
+LEFT JOIN subscriptions_endpointtls t ON t.endpoint_id = e.id
+LEFT JOIN subscriptions_endpointcredentials c ON c.endpoint_id = e.id
+LEFT JOIN subscriptions_customheaders h ON h.endpoint_id = e.id
+WHERE e.id"""
 
 
 class EndpointSnapshots:
@@ -48,18 +66,20 @@ class EndpointSnapshots:
         self._read_at = -math.inf
         # Decrypting and decoding costs more than all the rest: what is stored as it was is not read anew.
         self._signers: dict[_Stored, Signer] = {}
+        self._accesses: dict[_StoredAccess, Access] = {}
 
     def get(self, endpoint_ids: Collection[uuid.UUID], now: float) -> Mapping[uuid.UUID, EndpointSnapshot]:
         """Return the snapshots of the endpoints that exist. `now` is on the monotonic clock, in seconds."""
         if now - self._read_at > _KEPT_SECONDS:
             # What nobody asked for since the last time is not read again, but when it is asked for next.
-            self._known, self._signers = self._read(self._used.union(endpoint_ids))
+            self._known, self._signers, self._accesses = self._read(self._used.union(endpoint_ids))
             self._used = set()
             self._read_at = now
         elif missing := [each for each in endpoint_ids if each not in self._known]:
-            known, signers = self._read(missing)
+            known, signers, accesses = self._read(missing)
             self._known |= known
             self._signers |= signers
+            self._accesses |= accesses
         self._used.update(endpoint_ids)
         return {each: self._known[each] for each in endpoint_ids if each in self._known}
 
@@ -69,34 +89,36 @@ class EndpointSnapshots:
 
     def _read(
         self, endpoint_ids: Collection[uuid.UUID]
-    ) -> tuple[dict[uuid.UUID, EndpointSnapshot], dict[_Stored, Signer]]:
-        """Read endpoints, and return them with their signers by what is stored of those."""
+    ) -> tuple[dict[uuid.UUID, EndpointSnapshot], dict[_Stored, Signer], dict[_StoredAccess, Access]]:
+        """Read endpoints, and return them with their signers and accesses by what is stored of those."""
         snapshots: dict[uuid.UUID, EndpointSnapshot] = {}
         signers: dict[_Stored, Signer] = {}
+        accesses: dict[_StoredAccess, Access] = {}
         wanted = list(endpoint_ids)
         if not wanted:
-            return snapshots, signers
+            return snapshots, signers, accesses
         secrets = _secrets(wanted)
-        rows = select_by_ids("SELECT id, url, state, signature_schemes FROM subscriptions_endpoint WHERE id", wanted)
-        # After the endpoints: none is ever known without the certificates that it was created with.
-        tls = self._read_tls(wanted)
-        for key, url, state, schemes in rows:
+        digests: dict[uuid.UUID, str] = {}
+        for key, url, state, schemes, digest, *of_access in select_by_ids(_ENDPOINTS, wanted):
             endpoint_id = to_uuid(key)
             stored = (schemes, tuple(secrets[endpoint_id]))
             signer = signers.get(stored) or self._signers.get(stored) or _signer(*stored)
             signers[stored] = signer
-            snapshots[endpoint_id] = EndpointSnapshot(
-                endpoint_id, url, EndpointState(state), signer, tls.get(endpoint_id)
-            )
-        return snapshots, signers
+            access = None
+            if (row := tuple(of_access)) != _NO_ACCESS:
+                access = accesses[row] = self._accesses.get(row) or _access(row)
+            if digest is not None:
+                digests[endpoint_id] = digest
+            snapshots[endpoint_id] = EndpointSnapshot(endpoint_id, url, EndpointState(state), signer, access)
+        for endpoint_id, tls in self._tls(digests).items():
+            snapshots[endpoint_id] = replace(snapshots[endpoint_id], tls=tls)
+        return snapshots, signers, accesses
 
-    def _read_tls(self, endpoint_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, TlsSettings]:
-        """Read the certificates of the endpoints that have some, in full only where the digest is a new one."""
+    def _tls(self, digests: Mapping[uuid.UUID, str]) -> dict[uuid.UUID, TlsSettings]:
+        """Read the certificates of endpoints that have some, only where the digest is a new one."""
         found: dict[uuid.UUID, TlsSettings] = {}
         new: list[uuid.UUID] = []
-        statement = "SELECT endpoint_id, digest FROM subscriptions_endpointtls WHERE endpoint_id"
-        for key, digest in select_by_ids(statement, endpoint_ids):
-            endpoint_id = to_uuid(key)
+        for endpoint_id, digest in digests.items():
             known = self._known.get(endpoint_id)
             if known and known.tls and known.tls.digest == digest and not known.tls.problem:
                 found[endpoint_id] = known.tls
@@ -153,3 +175,22 @@ def _signer(schemes: str, secrets: Sequence[str]) -> Signer:
         problem = f"The signature schemes cannot be read. {error}"
         log.error("%s", problem)
         return Signer((), problem=problem)
+
+
+def _access(stored: _StoredAccess) -> Access:
+    """Decode what is stored, and check it once more: it may have come into the table in any way."""
+    kind, settings, secret, headers = stored
+    try:
+        own: Any = json.loads(keyring().decrypt(headers)) if headers else {}
+        read = None
+        if kind is not None and secret is not None:
+            shown = json.loads(settings or "{}")
+            read = credentials.read({"kind": kind, **shown, credentials.secret_part(kind): keyring().decrypt(secret)})
+        taken = (read.header.lower(),) if read else ()
+        return access_of(read, request_headers.check_headers(own, taken=taken))
+    except (EncryptionError, InvalidCredentials, InvalidHeader, ValueError, KeyError) as error:
+        # Of others the text may say what was decrypted.
+        why = error if isinstance(error, EncryptionError | InvalidCredentials | InvalidHeader) else ""
+        problem = f"Credentials or custom headers cannot be read. {why}".rstrip()
+        log.error("%s", problem)
+        return Access({}, problem=problem)

@@ -7,10 +7,11 @@ connections, windows and threads are kept.
 import time
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from dispatch.access import NoAccess
 from dispatch.classify import Verdict, classify
 from dispatch.endpoint_snapshots import EndpointSnapshot
 from dispatch.outbox import Claim
@@ -35,7 +36,7 @@ class Job:
 
     claim: Claim
     endpoint: EndpointSnapshot
-    body: bytes
+    body: bytes = field(repr=False)
     begin_by: float
     kind: str = "evt"
 
@@ -161,8 +162,9 @@ class Engine:
         try:
             request = self._request(job)
         except (NothingToSignWith, ValueError) as problem:
+            what = "sent" if isinstance(problem, NoAccess) else "signed"
             self._unsent.append(
-                Result(job, datetime.now(UTC), 0.0, failure=Outcome.CANNOT_BUILD, error=f"Not signed: {problem}")
+                Result(job, datetime.now(UTC), 0.0, failure=Outcome.CANNOT_BUILD, error=f"Not {what}: {problem}")
             )
         else:
             self._transport.submit(request)
@@ -179,7 +181,12 @@ class Engine:
             "Accept-Encoding": "identity",
             **signed,
         }
-        return Request(job, job.endpoint.url, headers, job.body, tls=job.endpoint.tls)
+        access = job.endpoint.access
+        if access is not None:
+            if access.problem:
+                raise NoAccess(access.problem)
+            headers = {**access.headers, **headers}
+        return Request(job, job.endpoint.url, headers, job.body, access, job.endpoint.tls)
 
     def _judge(self, result: Result) -> Done:
         job: Job = result.key
@@ -189,7 +196,7 @@ class Engine:
         verdict = classify(result, datetime.now(UTC))
         if verdict.outcome is Outcome.SUCCESS:
             self._windows.grow(lane, result.duration)
-        elif verdict.outcome is Outcome.TIMEOUT:
+        elif verdict.outcome in (Outcome.TIMEOUT, Outcome.CREDENTIALS_FAILED):
             self._windows.collapse(lane)
         elif verdict.slows_endpoint:
             self._windows.halve(lane)

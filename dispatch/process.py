@@ -79,6 +79,7 @@ def _new_engine(concurrency: int, response_limit: int) -> Engine:
             policy=address_policy(),
             proxy=configured.egress_proxy,
             proxy_resolves=configured.egress_proxy_resolves,
+            token_lifetime=configured.token_lifetime,
         )
     )
     return Engine(

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from dispatch.backoff import delay_before_retry
 from dispatch.engine import Done
+from dispatch.masking import masked_headers, without_secrets
 from dispatch.outbox import Attempted, Claim
 from dispatch.states import DeliveryStatus, Outcome
 
@@ -26,6 +27,12 @@ def record(done: Done, *, now: datetime, chance: float, worker: str) -> Attempte
             retry_after=verdict.retry_after,
             retry_after_max=settings.WEBHOOKS.retry_after_max,
         )
+        if verdict.at_once and delay is not None:
+            delay = 0.0
+    headers, body = masked_headers(result.headers), result.body.decode("utf-8", "replace")
+    if result.secrets:
+        headers = {name: without_secrets(value, result.secrets) for name, value in headers.items()}
+        body = without_secrets(body, result.secrets, is_cut=True)
     if verdict.outcome is Outcome.SUCCESS:
         status = DeliveryStatus.DELIVERED
     else:
@@ -41,8 +48,8 @@ def record(done: Done, *, now: datetime, chance: float, worker: str) -> Attempte
         duration_ms=round(result.duration * 1000),
         status_code=result.status_code,
         remote_address=result.remote_address,
-        response_headers=result.headers,
-        response_body=result.body.decode("utf-8", "replace"),
+        response_headers=headers,
+        response_body=body,
         worker=worker,
     )
 

@@ -5,6 +5,7 @@ environment (no proxies, no netrc), no redirects, a capped response and a hard d
 """
 
 import contextlib
+import logging
 import queue
 import ssl
 import threading
@@ -12,12 +13,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from dispatch.access import Access
+from dispatch.access_tokens import AccessToken, AccessTokens, NoToken, read_token, token_request
 from dispatch.addresses import AddressPolicy
 from dispatch.answers import Answer, read_answer
 from dispatch.connections import Connector, Target, target_of
@@ -28,10 +32,16 @@ from dispatch.idle_connections import IdleConnections
 from dispatch.states import Outcome
 from dispatch.tls_contexts import TlsContexts
 from dispatch.transport import Request, Result
+from subscriptions.credentials import OAuth2
+from subscriptions.endpoint_urls import shortened
 
 # Requests under way from which results come so close together that several are waited for, and for how long.
 _MANY = 16
 _GATHERING = 0.003
+# Bytes that are read of a token endpoint's answer.
+_TOKEN_ANSWER = 64 * 1024
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +59,7 @@ class Limits:
     policy: AddressPolicy = field(default_factory=AddressPolicy)
     proxy: EgressProxy | None = None
     proxy_resolves: bool = False
+    token_lifetime: float = 300.0
 
 
 class RequestsTransport:
@@ -72,6 +83,8 @@ class RequestsTransport:
         )
         self._watchdog = Watchdog(limits.deadline, tidy=self._idle.close_old)
         self._adapter = _LeanAdapter(self._connector, response_limit=limits.response_limit)
+        self._token_adapter = _LeanAdapter(self._connector, response_limit=_TOKEN_ANSWER)
+        self._tokens = AccessTokens(self._fetch_token)
         self._under_way = 0
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
@@ -117,14 +130,21 @@ class RequestsTransport:
     def _send(self, request: Request) -> Result:
         started_at, started = datetime.now(UTC), time.monotonic()
         answer, failure, error = Answer(), None, ""
+        access, token = request.access, None
         exchange = self._watchdog.begin()
         try:
+            if access is not None and access.client is not None:
+                token = self._tokens.get(access.client, timeout=exchange.remaining)
+                request = request._replace(headers={**request.headers, "Authorization": f"Bearer {token.text}"})
             self._adapter.send(_Prepared(request, exchange, answer))
+        except NoToken as problem:
+            failure, error = Outcome.CREDENTIALS_FAILED, f"No access token. {problem}"
         except Exception as problem:  # noqa: BLE001 - whatever happens, a request has a result
             failure, error = explain(problem, has_answered=answer.status_code is not None)
         self._watchdog.end(exchange)
         # A socket that was shut under an answer without a length looks like its regular end.
-        if exchange.expired or (failure is not None and not exchange.remaining):
+        is_late = exchange.expired or (failure is not None and not exchange.remaining)
+        if is_late and failure is not Outcome.CREDENTIALS_FAILED:
             failure, error = self._too_late(failure)
         return Result(
             key=request.key,
@@ -136,6 +156,8 @@ class RequestsTransport:
             remote_address=exchange.remote_address,
             failure=failure,
             error=error,
+            secrets=_secrets(access, token),
+            is_token_worn_out=self._is_worn_out(access, token, answer),
         )
 
     def _too_late(self, failure: Outcome | None) -> tuple[Outcome, str]:
@@ -143,6 +165,45 @@ class RequestsTransport:
             # The receiver was not even asked for.
             return failure, "The egress proxy did not answer in time."
         return Outcome.TIMEOUT, f"There was no complete answer within {self._limits.deadline:g} seconds."
+
+    def _is_worn_out(self, access: Access | None, token: AccessToken | None, answer: Answer) -> bool:
+        """Say whether the receiver refused a token that it, or another receiver, took before. It is not used again."""
+        if access is None or access.client is None or token is None or answer.status_code is None:
+            return False
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            return self._tokens.refuse(access.client, token)
+        token.was_taken = True
+        return False
+
+    def _fetch_token(self, client: OAuth2) -> AccessToken:
+        """Ask a token endpoint, as receivers are asked: by the same door, within the same deadline."""
+        headers, body = token_request(client)
+        answer, exchange = Answer(), self._watchdog.begin()
+        where = shortened(client.token_url)
+        try:
+            self._token_adapter.send(_Prepared(Request(None, client.token_url, headers, body), exchange, answer))
+        except Exception as problem:  # noqa: BLE001 - whatever happens, there is an answer or a reason
+            error = explain(problem, has_answered=answer.status_code is not None)[1]
+            if not exchange.remaining:
+                error = f"There was no complete answer within {self._limits.deadline:g} seconds."
+            log.info("No access token from %s: %s", where, error)
+            raise NoToken(f"The token endpoint was not reached. {error}") from None
+        finally:
+            self._watchdog.end(exchange)
+        token = read_token(
+            answer.status_code or 0,
+            answer.body,
+            now=time.monotonic(),
+            default_lifetime=self._limits.token_lifetime,
+        )
+        log.debug("A new access token from %s.", where)
+        return token
+
+
+def _secrets(access: Access | None, token: AccessToken | None) -> tuple[str, ...]:
+    if access is None:
+        return ()
+    return access.secrets if token is None else (*access.secrets, token.text)
 
 
 class _Prepared(requests.PreparedRequest):

@@ -35,7 +35,7 @@ class Signer:
     `problem` says why keys are missing, if something is wrong with them.
     """
 
-    keys: Sequence[Key]
+    keys: Sequence[Key] = field(repr=False)
     schemes: Schemes = STANDARD_ONLY
     problem: str | None = None
 

@@ -42,4 +42,5 @@ class Outcome(enum.StrEnum):
     PROTOCOL_ERROR = "protocol_error"
     ADDRESS_REFUSED = "address_refused"
     CANNOT_BUILD = "cannot_build"
+    CREDENTIALS_FAILED = "credentials_failed"
     WORKER_LOST = "worker_lost"

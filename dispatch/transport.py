@@ -5,18 +5,29 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from dispatch.access import Access
 from dispatch.states import Outcome
 from dispatch.tls_settings import TlsSettings
+from subscriptions.endpoint_urls import shortened
 
 
 class Request(NamedTuple):
-    """One POST. `key` comes back with its result. `tls` is what its endpoint asks of TLS, if anything."""
+    """One POST. `key` comes back with its result.
+
+    With an `access` that names a client, the transport adds the client's access token. `tls` is what its endpoint
+    asks of TLS, if anything.
+    """
 
     key: Any
     url: str
     headers: Mapping[str, str]
     body: bytes
+    access: Access | None = None
     tls: TlsSettings | None = None
+
+    def __repr__(self) -> str:
+        # Without headers and body: it may end up in a log.
+        return f"Request(url={shortened(self.url)!r})"
 
 
 class Result(NamedTuple):
@@ -24,7 +35,8 @@ class Result(NamedTuple):
 
     `failure` says what kept a complete answer from coming, and `error` the same in a sentence without
     secrets; `status_code` may be there beside it, when an answer began. Header names are in lower case.
-    `body` is the beginning of the response body.
+    `body` is the beginning of the response body. `secrets` are texts that what is kept of the answer must not
+    repeat. `is_token_worn_out` says that the receiver refused an access token that was taken before.
     """
 
     key: Any
@@ -36,6 +48,12 @@ class Result(NamedTuple):
     remote_address: str = ""
     failure: Outcome | None = None
     error: str = ""
+    secrets: tuple[str, ...] = ()
+    is_token_worn_out: bool = False
+
+    def __repr__(self) -> str:
+        # Without what the receiver said, and without the secrets.
+        return f"Result(status_code={self.status_code}, failure={self.failure!r}, error={self.error!r})"
 
 
 class Transport(Protocol):

@@ -11,7 +11,7 @@ from django.db import connection
 from dispatch.endpoint_snapshots import EndpointSnapshot, EndpointSnapshots
 from dispatch.signing import NothingToSignWith, key_of, signature_headers
 from subscriptions import ids
-from subscriptions.models import Endpoint, EndpointState, SigningSecret
+from subscriptions.models import CustomHeaders, Endpoint, EndpointState, SigningSecret
 from tests.certificates_made import chain, issued, key, pem
 from tests.dispatch.signers import signer_of
 from tests.encryption_keys import FIRST, FIRST_NAME, SECOND, SECOND_NAME, use
@@ -218,3 +218,73 @@ class TestCertificates:
 
 def client(made: trustme.LeafCert) -> dict[str, str]:
     return {"client_certificate": chain(made), "client_key": key(made)}
+class TestAccess:
+    BEARER = {"kind": "bearer", "token": "abc-of-theirs"}  # noqa: RUF012
+
+    def test_is_read_with_the_endpoint(self) -> None:
+        endpoint, other = EndpointFactory(), EndpointFactory()
+        endpoint.set_credentials(self.BEARER)
+        endpoint.set_headers({"X-Tenant": "7"})
+        snapshots = EndpointSnapshots()
+
+        access = read(endpoint, snapshots).access
+        assert access is not None
+        assert (access.headers, access.problem) == ({"X-Tenant": "7", "Authorization": "Bearer abc-of-theirs"}, None)
+        assert "abc-of-theirs" not in repr(read(endpoint, snapshots))
+        assert read(other, snapshots).access is None
+
+    def test_costs_no_statement_more(self, django_assert_num_queries: Any) -> None:
+        endpoint = EndpointFactory()
+        with django_assert_num_queries(2):
+            read(endpoint)
+        endpoint.set_credentials(self.BEARER)
+        endpoint.set_headers({"X-Tenant": "7"})
+        with django_assert_num_queries(2):
+            read(endpoint)
+
+    def test_is_decrypted_only_where_it_changed(self, decrypted: list[bytes]) -> None:
+        endpoint = EndpointFactory()
+        endpoint.set_credentials(self.BEARER)
+        endpoint.set_headers({"X-Tenant": "7"})
+        snapshots = EndpointSnapshots()
+        before = read(endpoint, snapshots, 10.0).access
+        assert len(decrypted) == 3
+        for now in (12.0, 14.0):
+            assert read(endpoint, snapshots, now).access is before
+        assert len(decrypted) == 3
+
+        endpoint.set_headers({"X-Tenant": "8"})
+        changed = read(endpoint, snapshots, 16.0).access
+        assert changed is not None
+        assert (changed.headers["X-Tenant"], len(decrypted)) == ("8", 5)
+
+    def test_that_cannot_be_read_is_told_and_nothing_of_it_repeated(
+        self, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        use(settings, FIRST)
+        endpoint = EndpointFactory()
+        endpoint.set_credentials(self.BEARER)
+        use(settings, SECOND)
+        access = read(endpoint).access
+        assert access is not None
+        assert access.problem == (
+            "Credentials or custom headers cannot be read. What is stored was encrypted with the key "
+            f"{FIRST_NAME}, which is not among WEBHOOKS_ENCRYPTION_KEYS ({SECOND_NAME})."
+        )
+        assert access.problem in caplog.messages
+        assert access.headers == {}
+
+    @pytest.mark.parametrize(
+        "headers",
+        [{"Host": "evil.example"}, {"webhook-signature": "v1,abc"}, {"X-Y": "a\r\nHost: b"}, {"authorization": "x"}, 5],
+    )
+    def test_that_nobody_could_have_given_is_refused(self, headers: Any) -> None:
+        endpoint = EndpointFactory()
+        endpoint.set_credentials(self.BEARER)
+        CustomHeaders.objects.create(endpoint=endpoint, headers=headers)
+        access = read(endpoint).access
+        assert access is not None
+        assert (access.headers, str(access.problem).startswith("Credentials or custom headers cannot be read. ")) == (
+            {},
+            True,
+        )
