@@ -183,6 +183,7 @@ class SecretVerbs(RecordAdmin[Endpoint]):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "endpoint": endpoint,
+            "short_url": shortened(endpoint.url),
             "back": _change_page(endpoint),
             "media": self.media,
         }
