@@ -144,6 +144,12 @@ def read(value: Any) -> Credentials:
     return made(**given)
 
 
+def shown(kind: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return kind and settings as they are shown, in one order: databases keep JSON in theirs."""
+    names = (field.name for field in dataclasses.fields(CLASSES[kind]))
+    return {"kind": kind, **{name: settings[name] for name in names if name in settings}}
+
+
 def header_of(shown: Mapping[str, str]) -> str:
     """Name the header, in lower case, that credentials write of which this may be shown."""
     return (shown["name"] if shown["kind"] == Kind.HEADER else request_headers.AUTHORIZATION).lower()

@@ -100,7 +100,7 @@ class CustomHeaders(models.Model):
 def shown_credentials(endpoint: Endpoint) -> Mapping[str, str] | None:
     """Return what may be shown of an endpoint's credentials: their kind and settings."""
     kept = _kept(endpoint, "credentials", EndpointCredentials.objects.defer("secret"))
-    return None if kept is None else {"kind": kept.kind, **kept.settings}
+    return None if kept is None else credentials.shown(kept.kind, kept.settings)
 
 
 def shown_header_names(endpoint: Endpoint) -> list[str]:
