@@ -17,6 +17,11 @@ _NAME = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(\.{_LABEL})*\.?")
 # What resolvers of the C library, and browsers, read as an IPv4 address, or as an attempt at one.
 _NUMBER = re.compile(r"(.*\.)?([0-9]+|0[Xx][0-9A-Fa-f]*)\.?")
 
+# Scheme, host and port, and what follows them.
+_SHOWN = re.compile(
+    r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)($|[/?#].*)", re.ASCII | re.I | re.S
+)
+
 
 class InvalidUrl(ValueError):
     """A text is not a URL that an endpoint can have."""
@@ -52,13 +57,10 @@ def check_url(url: str) -> str:
 def shortened(url: str) -> str:
     """Return scheme, host and port of `url`, for lists, logs and errors: the rest may be a credential.
 
-    What is no URL is shown as an ellipsis, and so is what was left out.
+    An ellipsis stands for what is left out, and for all of a text that is no plain URL.
     """
-    start = _START.match(url)
-    authority, separator, rest = re.split(r"([/?#]|$)", url[start.end() :], maxsplit=1) if start else ("", "", "")
-    if start is None or _AUTHORITY.fullmatch(authority) is None or "@" in authority:
-        return "…"
-    return f"{start[0]}{authority}{separator}{'…' if rest else ''}"
+    parts = _SHOWN.match(url)
+    return f"{parts[1]}{'/…' if parts[2].strip('/') else parts[2]}" if parts else "…"
 
 
 def _host_and_port(authority: str) -> tuple[str, int | None]:

@@ -10,7 +10,9 @@ from dispatch.states import Outcome
 from subscriptions import ids, signing_secrets
 from subscriptions.models import (
     ApiKey,
+    CustomHeaders,
     Endpoint,
+    EndpointCredentials,
     EventType,
     EventTypePattern,
     SecretAction,
@@ -50,6 +52,26 @@ class EndpointFactory(factory.django.DjangoModelFactory[Endpoint]):
     @factory.post_generation
     def event_types(self: Any, create: bool, extracted: list[str] | None, **_: Any) -> None:
         self.set_event_types(extracted or ["*"])
+
+
+class EndpointCredentialsFactory(factory.django.DjangoModelFactory[EndpointCredentials]):
+    """A bearer token."""
+
+    class Meta:
+        model = EndpointCredentials
+
+    endpoint = factory.SubFactory(EndpointFactory)
+    kind = "bearer"
+    secret = factory.Sequence(lambda n: f"token-of-theirs-{n}")
+
+
+class CustomHeadersFactory(factory.django.DjangoModelFactory[CustomHeaders]):
+    class Meta:
+        model = CustomHeaders
+
+    endpoint = factory.SubFactory(EndpointFactory)
+    headers = factory.LazyFunction(lambda: {"X-Tenant": "7"})
+    names = factory.LazyAttribute(lambda row: list(row.headers))
 
 
 class EventTypePatternFactory(factory.django.DjangoModelFactory[EventTypePattern]):

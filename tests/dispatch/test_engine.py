@@ -2,12 +2,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
 import pytest
 import standardwebhooks
 
+from dispatch.access import Access, access_of
 from dispatch.addresses import AddressPolicy
 from dispatch.endpoint_snapshots import EndpointSnapshot
 from dispatch.engine import Done, Engine, Job
@@ -16,6 +18,7 @@ from dispatch.requests_transport import Limits, RequestsTransport
 from dispatch.states import Outcome
 from dispatch.transport import Request, Result, Transport
 from subscriptions import ids
+from subscriptions.credentials import Bearer
 from subscriptions.models import EndpointState
 from tests.dispatch.receivers import Answer, receiving
 from tests.dispatch.signers import signer_of
@@ -231,6 +234,35 @@ class TestAJobThatCannotBeSigned:
 
         engine.poll(0)
         assert [request.url for request in transport.sent] == [signed.url]
+
+
+class TestAnEndpointWithAccess:
+    def test_has_its_headers_in_each_request_and_the_dispatchers_own_win(self, transport: InMemory) -> None:
+        access = access_of(Bearer(token="abc"), {"X-Tenant": "7", "webhook-id": "forged"})
+        submit(make_engine(transport), replace(make_endpoint(), access=access), 1)
+
+        [request] = transport.sent
+        assert (request.headers["Authorization"], request.headers["X-Tenant"]) == ("Bearer abc", "7")
+        assert request.headers["webhook-id"].startswith("evt_")
+        assert request.access is access
+
+    def test_that_cannot_be_read_sends_nothing(self, transport: InMemory) -> None:
+        engine = make_engine(transport)
+        submit(engine, replace(make_endpoint(), access=Access({}, problem="The key was lost.")), 1)
+        [done] = engine.poll(LONG)
+
+        assert transport.sent == []
+        assert (done.verdict.outcome, done.verdict.error) == (Outcome.CANNOT_BUILD, "Not sent: The key was lost.")
+
+    def test_that_got_no_token_may_have_one_request_at_a_time_again(self, transport: InMemory) -> None:
+        engine, endpoint = make_engine(transport, concurrency=64), make_endpoint()
+        prove(engine, transport, endpoint, successes=3)
+        assert engine.rooms([endpoint.id])[endpoint.id] > 1
+        submit(engine, endpoint, 1)
+        transport.answer(failure=Outcome.CREDENTIALS_FAILED)
+        finish(engine, 1)
+
+        assert engine.rooms([endpoint.id]) == {endpoint.id: 1}
 
 
 class TestSlots:

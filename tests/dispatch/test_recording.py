@@ -220,3 +220,32 @@ def test_a_lost_attempt_counts(attempt: int, status: DeliveryStatus) -> None:
     recorded = record_lost(claim(attempt), claimed_at=NOW, now=NOW, worker="host:1")
 
     assert (recorded.status, recorded.next_attempt_at) == (status, None if status is DeliveryStatus.FAILED else NOW)
+
+
+class TestAWornOutToken:
+    def test_makes_the_next_attempt_due_at_once(self) -> None:
+        recorded = record(answered(401, is_token_worn_out=True), now=NOW, chance=1, worker="host:1")
+
+        assert next_attempt_in(recorded) == 0
+        assert (recorded.outcome, recorded.status_code) == (Outcome.HTTP_ERROR, 401)
+        assert recorded.error == (
+            "The receiver answered 401: the access token is worn out. Another one is tried at once."
+        )
+
+    def test_does_not_lengthen_the_schedule(self) -> None:
+        recorded = record(answered(401, attempt=10, is_token_worn_out=True), now=NOW, chance=1, worker="host:1")
+
+        assert (recorded.status, recorded.next_attempt_at) == (DeliveryStatus.FAILED, None)
+
+
+def test_what_is_kept_of_an_answer_repeats_no_secret() -> None:
+    ended = answered(
+        500,
+        headers={"x-echo": "Basic abcdefgh", "set-cookie": "a=b", "x-y": "z"},
+        body=b'{"sent": "abcdefgh", "cut": "abcdef',
+        secrets=("abcdefgh",),
+    )
+    recorded = record(ended, now=NOW, chance=0, worker="host:1")
+
+    assert recorded.response_headers == {"x-echo": "Basic …", "set-cookie": "…", "x-y": "z"}
+    assert recorded.response_body == '{"sent": "…", "cut": "…'

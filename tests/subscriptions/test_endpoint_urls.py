@@ -171,3 +171,26 @@ def test_an_accepted_host_is_a_plain_name_or_address(host: str):
             assert IPv6Address(named.strip("[]")).scope_id is None
         else:
             assert re.fullmatch(r"[a-z0-9_.-]+", named)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://receiver.example", "https://receiver.example"),
+        ("https://receiver.example/", "https://receiver.example/"),
+        ("https://receiver.example/hooks/T0/secret?token=secret", "https://receiver.example/…"),
+        ("HTTPS://Receiver.example:8443?secret", "HTTPS://Receiver.example:8443/…"),
+        ("http://192.0.2.1:80/secret\nsecret", "http://192.0.2.1:80/…"),
+        ("http://[2001:db8::1]:80#secret", "http://[2001:db8::1]:80/…"),
+        ("https://secret:secret@receiver.example/", "…"),
+        ("https://receiver.example\\secret", "…"),
+        ("https://receiver.example\x1b[31m/", "…"),
+        ("https://receiver.example:secret/", "…"),
+        ("https:///secret", "…"),
+        ("ftp://receiver.example/secret", "…"),
+        ("secret", "…"),
+        ("", "…"),
+    ],
+)
+def test_a_url_is_shortened_to_what_is_no_credential(url: str, shown: str) -> None:
+    assert endpoint_urls.shortened(url) == shown

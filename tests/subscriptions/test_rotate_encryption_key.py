@@ -10,9 +10,15 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from subscriptions import encryption, reencryption
-from subscriptions.models import SigningSecret
+from subscriptions.models import CustomHeaders, EndpointCredentials, SigningSecret
 from tests.encryption_keys import FIRST, FIRST_NAME, SECOND, SECOND_NAME, THIRD, stored, use
-from tests.factories import NOON, EndpointFactory, SigningSecretFactory
+from tests.factories import (
+    NOON,
+    CustomHeadersFactory,
+    EndpointCredentialsFactory,
+    EndpointFactory,
+    SigningSecretFactory,
+)
 
 FIELD = "subscriptions.SigningSecret.value"
 
@@ -85,6 +91,26 @@ def test_run_again_it_has_nothing_to_do(secrets: dict[str, str]):
     before = stored()
     assert rotate() == [f"{FIELD}: 5 values", f"  5 with {FIRST_NAME}, the first key"]
     assert stored() == before
+
+
+def test_credentials_and_custom_headers_are_encrypted_anew_too(db: None, settings: Any):
+    use(settings, SECOND)
+    credentials, headers = (
+        EndpointCredentialsFactory(endpoint__secret=None),
+        CustomHeadersFactory(endpoint__secret=None),
+    )
+    use(settings, FIRST, SECOND)
+    assert sorted(rotate()) == [
+        f"  1 with {FIRST_NAME}, the first key",
+        f"  1 with {FIRST_NAME}, the first key",
+        "subscriptions.CustomHeaders.headers: 1 of 1 encrypted anew",
+        "subscriptions.CustomHeaders.headers: 1 values",
+        "subscriptions.EndpointCredentials.secret: 1 of 1 encrypted anew",
+        "subscriptions.EndpointCredentials.secret: 1 values",
+    ]
+    use(settings, FIRST)
+    assert EndpointCredentials.objects.get().secret == credentials.secret
+    assert CustomHeaders.objects.get().headers == headers.headers
 
 
 def test_what_somebody_changes_meanwhile_stays_changed(secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch):
