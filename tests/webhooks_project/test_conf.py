@@ -49,6 +49,9 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("wake_pause", 5, "0", 0.0),
     ("ownership_challenge", False, "true", True),
     ("challenge_schedule", (10, 60, 600, 3600, 21600, 57600), "0, 0.5,30", (0.0, 0.5, 30.0)),
+    ("custom_headers", 20, "5", 5),
+    ("custom_headers_size", 8192, "100", 100),
+    ("token_lifetime", 300, "60", 60.0),
     (
         "encryption_keys",
         (),
@@ -68,7 +71,10 @@ FIELDS += [
 ]
 KEY = "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE="
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
-MAY_BE_ZERO = ["retry_jitter", "retry_after_max", "response_limit", "flush_interval", "pump_linger", "wake_pause"]
+MAY_BE_ZERO = [
+    *("custom_headers", "retry_jitter", "retry_after_max", "response_limit"),
+    *("flush_interval", "pump_linger", "wake_pause"),
+]
 
 
 def test_every_field_is_tested_here() -> None:
