@@ -218,6 +218,11 @@ def after_the_request(*parts: bytes) -> Callable[[Conversation], None]:
     return behave
 
 
+def reset_after_the_request(conversation: Conversation) -> None:
+    conversation.read_request()
+    conversation.reset()
+
+
 def after_the_greeting(*parts: bytes) -> Callable[[Conversation], None]:
     """Answer what a SOCKS client asks for, an IPv4 address."""
 
@@ -258,7 +263,7 @@ PROXIES: list[tuple[str, Callable[[Conversation], None], tuple[Outcome, str]]] =
     ("http", after_the_request(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), NOT_HTTP),
     ("http", after_the_request(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20000), NOT_HTTP),
     ("http", Conversation.read_request, HUNG_UP_LATE),
-    ("http", Conversation.reset, HUNG_UP_LATE),
+    ("http", reset_after_the_request, HUNG_UP_LATE),
     ("socks5", after_the_greeting(b"\x05\x01\x00\x01\0\0\0\0\0\0"), refused("general failure")),
     ("socks5", after_the_greeting(b"\x05\x02\x00\x01\0\0\0\0\0\0"), refused("not allowed")),
     ("socks5", after_the_greeting(b"\x05\x03\x00\x01\0\0\0\0\0\0"), unreached("network unreachable")),

@@ -143,6 +143,7 @@ class TestChangingAnEndpoint:
             )
             # Its table of secrets only shows them.
             | formset("signing_secrets", [{}], [])
+            | formset("tls", [], [])
             | changed.get("fields", {})
         )
 
