@@ -219,6 +219,8 @@ class TestCertificates:
 
 def client(made: trustme.LeafCert) -> dict[str, str]:
     return {"client_certificate": chain(made), "client_key": key(made)}
+
+
 class TestAccess:
     BEARER = {"kind": "bearer", "token": "abc-of-theirs"}  # noqa: RUF012
 
