@@ -112,7 +112,7 @@ class TlsPages(SecretVerbs):
         return super().change_view(request, object_id, form_url, extra_context)
 
     def change_tls(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        endpoint = self._endpoint(request, object_id)
+        endpoint = self.endpoint_to_change(request, object_id)
         form = TlsForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
             given = form.given()
@@ -126,7 +126,7 @@ class TlsPages(SecretVerbs):
                     self.log_change(request, endpoint, "Changed its TLS settings.")
                     self.message_user(request, "The TLS settings were changed.", messages.SUCCESS)
                 return HttpResponseRedirect(reverse("admin:subscriptions_endpoint_change", args=[quote(endpoint.pk)]))
-        return self._page(
+        return self.page_below(
             request,
             endpoint,
             title="Change TLS settings",

@@ -46,7 +46,7 @@ def send_all(
 ) -> list[Result]:
     """Send a request to each of `urls` at the same time, and wait for what comes of them."""
     for url in urls:
-        transport.submit(Request("key", url, {"X-Y": "z"}, body, tls))
+        transport.submit(Request("key", url, {"X-Y": "z"}, body, tls=tls))
     results: list[Result] = []
     give_up = time.monotonic() + LONG
     while len(results) < len(urls):

@@ -245,7 +245,8 @@ def test_a_new_url_has_to_answer_too_and_what_comes_meanwhile_waits(worker: Work
         pattern = endpoint.event_type_patterns.get()
         form = {"url": new.url, "description": "", "signature_schemes": ["standard"]}
         patterns = formset("event_type_patterns", [{"id": pattern.pk, "pattern": "*", "endpoint": endpoint.pk}], [])
-        changed = admin_client.post(page(endpoint), form | patterns | formset("signing_secrets", [{}], []))
+        others = formset("signing_secrets", [{}], []) | formset("tls", [], [])
+        changed = admin_client.post(page(endpoint), form | patterns | others)
         assert changed.status_code == 302
         event = publish_event("invoice.paid", {"amount": 1}).event
         assert settled(event).status == "delivered"

@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+import trustme
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -21,7 +22,7 @@ from subscriptions.models import Endpoint, Subscriber
 from tests.api_client import ApiClient
 from tests.dispatch.raw_receivers import Conversation, receiving_raw
 from tests.dispatch.receivers import Answer, receiving
-from tests.dispatch.test_delivery import certificate_of_nobody
+from tests.dispatch.test_delivery import serving_tls
 from tests.dispatch.token_endpoints import CLIENT_SECRET, issuing
 from tests.dispatch.workers import working
 from tests.waiting import wait_for
@@ -64,7 +65,7 @@ def test_a_worker_that_logs_all_it_can_logs_and_keeps_no_secret(
 
     with socket.create_server(("127.0.0.1", 0)) as unused:
         nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    tls = certificate_of_nobody()
+    tls = serving_tls(trustme.CA())
     with (
         receiving_raw(echo) as echoing,
         receiving(Answer(410)) as gone,
