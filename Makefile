@@ -1,7 +1,8 @@
 # `make` alone lists the targets. Everything is installed into .venv, from the lock files below requirements/.
 
 PYTHON ?= python3
-JOBS ?= 2
+# More than two cores can run: many tests wait for workers to start.
+JOBS ?= 3
 ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -31,7 +32,7 @@ demo: $(VENV)/installed ## Publish example events to two receivers and show how 
 up: $(VENV)/installed ## Run the dispatcher until Ctrl-C (PORT=8000), with its data in var/
 	@$(STACK) up
 
-test: $(VENV)/installed-dev ## Run the tests (ARGS='-k words', JOBS=2)
+test: $(VENV)/installed-dev ## Run the tests (ARGS='-k words', JOBS=3)
 	@$(RUN) -m pytest --ds=tests.settings -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(VENV)/installed ## Measure this machine (SCENARIOS='naive steady', JSON=out.json, ARGS=--quick)
