@@ -1,6 +1,8 @@
 """What is written down about an attempt, and where its delivery goes from there."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import accumulate, islice
 
 from django.conf import settings
 
@@ -33,6 +35,7 @@ def record(done: Done, *, now: datetime, chance: float, worker: str) -> Attempte
     if result.secrets:
         headers = {name: without_secrets(value, result.secrets) for name, value in headers.items()}
         body = without_secrets(body, result.secrets, is_cut=True)
+    headers, body = _kept(headers, body, settings.WEBHOOKS.response_limit)
     if verdict.outcome is Outcome.SUCCESS:
         status = DeliveryStatus.DELIVERED
     else:
@@ -67,3 +70,19 @@ def record_lost(claim: Claim, *, claimed_at: datetime, now: datetime, worker: st
         finished_at=now,
         worker=worker,
     )
+
+
+def _kept(headers: Mapping[str, str], body: str, limit: int) -> tuple[Mapping[str, str], str]:
+    """Return what fits into `limit` bytes as UTF-8: headers as they came, then the beginning of the body."""
+    sizes = [_size(name) + _size(value) for name, value in headers.items()]
+    if (total := sum(sizes)) > limit:
+        fitting = sum(used <= limit for used in accumulate(sizes))
+        headers, total = dict(islice(headers.items(), fitting)), sum(sizes[:fitting])
+    # Bytes that are no UTF-8 have become three times as many.
+    if total + _size(body) > limit:
+        body = body.encode()[: limit - total].decode(errors="ignore")
+    return headers, body
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -65,7 +65,9 @@ class WebhookSettings:
         15, "Seconds that one attempt may take in all, from the name look-up to the last byte of the response."
     )
     connect_timeout: float = _setting(5, "Seconds to wait for a TCP connection to a receiver.")
-    response_limit: int = _setting(16 * 1024, "Bytes of a response body that are read and kept in the log.")
+    response_limit: int = _setting(
+        16 * 1024, "Bytes of a response that are kept in the log, headers and body together."
+    )
     allowed_networks: tuple[Network, ...] = _setting(
         (),
         "Networks that deliveries may reach although they are not public, such as `10.1.0.0/16`. "

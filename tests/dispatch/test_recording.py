@@ -249,3 +249,32 @@ def test_what_is_kept_of_an_answer_repeats_no_secret() -> None:
 
     assert recorded.response_headers == {"x-echo": "Basic …", "set-cookie": "…", "x-y": "z"}
     assert recorded.response_body == '{"sent": "…", "cut": "…'
+
+
+class TestWhatIsKeptOfALongAnswer:
+    LIMIT = WebhookSettings().response_limit
+
+    def kept(self, headers: dict[str, str], body: bytes) -> tuple[dict[str, str], str]:
+        recorded = record(answered(200, headers=headers, body=body), now=NOW, chance=0, worker="w")
+        return dict(recorded.response_headers), recorded.response_body
+
+    def test_is_headers_and_then_the_beginning_of_the_body(self) -> None:
+        headers, body = self.kept({"x-y": "z" * (self.LIMIT - 103)}, b"b" * self.LIMIT)
+
+        assert (len(headers["x-y"]), body) == (self.LIMIT - 103, "b" * 100)
+
+    def test_is_as_many_headers_as_fit(self) -> None:
+        headers, body = self.kept({f"x-{number}": "z" * 1000 for number in range(100)}, b"body")
+
+        assert list(headers) == [f"x-{number}" for number in range(16)]
+        assert body == "body"
+
+    def test_is_no_longer_for_what_is_no_text(self) -> None:
+        _, body = self.kept({}, b"\xff" * self.LIMIT)
+
+        assert body == "\ufffd" * (self.LIMIT // 3)
+
+    def test_ends_with_a_whole_character(self) -> None:
+        _, body = self.kept({"x": "y" * (self.LIMIT - 4)}, "üü".encode())
+
+        assert body == "ü"
