@@ -28,7 +28,8 @@ def execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         connection.ensure_connection()
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
             cursor.execute(sql, parameters)
-            return cursor.fetchall() if cursor.description else []
+            # Not `description`, which makes an object for every column.
+            return [] if cursor.rownumber is None else cursor.fetchall()
     with connection.cursor() as sqlite_cursor:
         sqlite_cursor.execute(sql, sqlite_parameters(parameters))
         return list(sqlite_cursor.fetchall())
