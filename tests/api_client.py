@@ -5,8 +5,9 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
-from subscriptions.models import ApiKey
+from subscriptions.models import ApiKey, AuditEntry, Scope, Subscriber
 
 PROBLEM = "application/problem+json"
 
@@ -19,8 +20,12 @@ class ApiClient:
         self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
 
     @classmethod
-    def with_new_key(cls) -> "ApiClient":
-        return cls(ApiKey.objects.generate("tests")[1])
+    def with_new_key(cls, scope: Scope = Scope.ADMIN, subscriber: Subscriber | None = None) -> "ApiClient":
+        api_key, text = ApiKey.objects.generate("tests", scope=scope, subscriber=subscriber)
+        # Used just now, and made by nobody: what tests count is what they do with it.
+        ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=timezone.now())
+        AuditEntry.objects.filter(object_id=api_key.pk).delete()
+        return cls(text)
 
     def get(self, path: str, **query: str) -> Any:
         return self._client.get(f"/api/v1/{path}", query, headers=self._headers)

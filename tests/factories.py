@@ -9,14 +9,14 @@ from dispatch.models import Attempt, Delivery, Event
 from dispatch.states import Outcome
 from subscriptions import ids, signing_secrets
 from subscriptions.models import (
+    Action,
     ApiKey,
+    AuditEntry,
     CustomHeaders,
     Endpoint,
     EndpointCredentials,
     EventType,
     EventTypePattern,
-    SecretAction,
-    SecretAuditEntry,
     SigningSecret,
     Subscriber,
 )
@@ -90,14 +90,15 @@ class SigningSecretFactory(factory.django.DjangoModelFactory[SigningSecret]):
     value = factory.LazyFunction(signing_secrets.generate)
 
 
-class SecretAuditEntryFactory(factory.django.DjangoModelFactory[SecretAuditEntry]):
+class AuditEntryFactory(factory.django.DjangoModelFactory[AuditEntry]):
     """An entry about a secret that is gone."""
 
     class Meta:
-        model = SecretAuditEntry
+        model = AuditEntry
 
-    action = SecretAction.REVEALED.value
-    secret = factory.LazyFunction(lambda: ids.encode("sec", ids.uuid7()))
+    action = Action.REVEALED.value
+    object_type = "signing_secret"
+    object_id = factory.LazyFunction(lambda: ids.encode("sec", ids.uuid7()))
     endpoint = factory.LazyFunction(lambda: ids.encode("ep", ids.uuid7()))
     actor = "user ada"
 

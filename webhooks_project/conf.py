@@ -19,6 +19,7 @@ DEBUG_ENCRYPTION_KEY = EncryptionKey(base64.b64encode(b"only-for-debugging".ljus
 
 _MAY_BE_ZERO = {
     "custom_headers",
+    "trusted_proxies",
     "enforce_event_types",
     "egress_proxy_resolves",
     "https_only",
@@ -130,6 +131,11 @@ class WebhookSettings:
     )
     token_lifetime: float = _setting(
         300, "Seconds that an OAuth 2 access token is used if its token endpoint does not say how long it is good."
+    )
+    trusted_proxies: int = _setting(
+        0,
+        "Proxies in front of the web server that append to `X-Forwarded-For`. The audit log takes the client's address "
+        "from there.",
     )
     encryption_keys: tuple[EncryptionKey, ...] = _setting(
         (),

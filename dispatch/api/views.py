@@ -9,7 +9,6 @@ from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from dispatch.api.serializers import (
     DeliveryFilters,
@@ -25,9 +24,9 @@ from dispatch.api.serializers import (
 from dispatch.models import Attempt, Delivery, Event
 from dispatch.publish import IdempotencyConflict, Published, PublishRefused, Wanted, publish_event, publish_events
 from subscriptions.api import problems
+from subscriptions.api.base import PUBLISHERS, Many, One, View
 from subscriptions.api.parsing import LargeJsonBody
 from subscriptions.api.problems import Conflict
-from subscriptions.api.views import Many, One
 
 _DELIVERIES = Delivery.objects.select_related("event", "endpoint").defer("event__payload")
 _ATTEMPTS = Attempt.objects.order_by("number")
@@ -41,9 +40,11 @@ class Events(Many[Event]):
     queryset = Event.objects.defer("payload")
     serializer_class = EventSerializer
     filters = EventFilters
+    tenant = "subscriber"
+    writers = PUBLISHERS
 
     def post(self, request: Request) -> Response:
-        wanted = NewEvent.read(request.data)
+        wanted = self.read(NewEvent)
         try:
             published = publish_event(wanted.pop("type"), wanted.pop("data"), **wanted)
         except IdempotencyConflict as error:
@@ -56,13 +57,15 @@ class Events(Many[Event]):
         )
 
 
-class EventBatch(APIView):
+class EventBatch(View):
     """Publishes many events at once and answers each one by itself, in their order."""
 
+    tenant = None
+    writers = PUBLISHERS
     parser_classes = (LargeJsonBody,)
 
     def post(self, request: Request) -> Response:
-        read = [_read(body) for body in NewEvents.read(request.data)["events"]]
+        read = [_read(body) for body in self.read(NewEvents)["events"]]
         answers = iter(publish_events([each for each in read if isinstance(each, Wanted)]))
         results = [_result(next(answers) if isinstance(each, Wanted) else each) for each in read]
         return Response({"results": results})
@@ -92,10 +95,15 @@ def _result(answer: Published | PublishRefused | ValidationError) -> dict[str, A
 class OneEvent(One[Event]):
     queryset = Event.objects.all()
     serializer_class = EventWithDataSerializer
+    tenant = "subscriber"
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         event = self.get_object()
-        found = list(_DELIVERIES.filter(event=event).order_by("id")[: _DELIVERIES_OF_ONE_EVENT + 1])
+        found = list(
+            self.own(_DELIVERIES, "endpoint__subscriber")
+            .filter(event=event)
+            .order_by("id")[: _DELIVERIES_OF_ONE_EVENT + 1]
+        )
         shown: Any = found[:_DELIVERIES_OF_ONE_EVENT]
         has_more = len(found) > _DELIVERIES_OF_ONE_EVENT
         address = f"{reverse('api-deliveries')}?{urlencode({'event': event.id})}"
@@ -111,9 +119,11 @@ class OneEvent(One[Event]):
 class Deliveries(Many[Delivery]):
     queryset = _DELIVERIES.prefetch_related(Prefetch("attempts", _ATTEMPTS.defer("response_headers", "response_body")))
     serializer_class = DeliveryWithAttemptsSerializer
+    tenant = "endpoint__subscriber"
     filters = DeliveryFilters
 
 
 class OneDelivery(One[Delivery]):
     queryset = _DELIVERIES.prefetch_related(Prefetch("attempts", _ATTEMPTS))
     serializer_class = DeliveryInFullSerializer
+    tenant = "endpoint__subscriber"

@@ -1,15 +1,15 @@
 from subscriptions.admin.api_key import ApiKeyAdmin
+from subscriptions.admin.audit import AuditEntryAdmin
 from subscriptions.admin.endpoint import EndpointAdmin
 from subscriptions.admin.event_type import EventTypeAdmin
-from subscriptions.admin.secret_audit import SecretAuditEntryAdmin
 from subscriptions.admin.signing_secret import SigningSecretAdmin
 from subscriptions.admin.subscriber import SubscriberAdmin
 
 __all__ = [
     "ApiKeyAdmin",
+    "AuditEntryAdmin",
     "EndpointAdmin",
     "EventTypeAdmin",
-    "SecretAuditEntryAdmin",
     "SigningSecretAdmin",
     "SubscriberAdmin",
 ]

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from subscriptions.admin.base import moment, show_once
+from subscriptions.admin.base import actor_of, moment, show_once
 from subscriptions.admin.registering import RegisteringAdmin
 from subscriptions.admin.typed import ModelForm
 from subscriptions.models import ApiKey
@@ -30,7 +30,7 @@ class ApiKeyAdmin(RegisteringAdmin[ApiKey]):
     add_fields = ["name"]
 
     def register(self, request: HttpRequest, values: dict[str, Any]) -> ApiKey:
-        api_key, text = ApiKey.objects.generate(**values)
+        api_key, text = ApiKey.objects.generate(**values, by=actor_of(request))
         show_once(request, f"The API key {api_key.name}", text)
         return api_key
 
@@ -38,6 +38,6 @@ class ApiKeyAdmin(RegisteringAdmin[ApiKey]):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         api_keys = list(queryset.filter(revoked_at__isnull=True))
         for api_key in api_keys:
-            api_key.revoke(timezone.now())
+            api_key.revoke(timezone.now(), by=actor_of(request))
             self.log_change(request, api_key, "Revoked.")
         self.message_user(request, f"Revoked: {len(api_keys)}.", messages.SUCCESS)

@@ -12,6 +12,8 @@ from django.utils.html import format_html
 
 from subscriptions import ids
 from subscriptions.admin.typed import ModelAdmin, ModelForm, TabularInline
+from subscriptions.client_address import client_address
+from subscriptions.models.audit import Actor
 
 M = TypeVar("M", bound=Model)
 Parent = TypeVar("Parent", bound=Model)
@@ -66,6 +68,11 @@ class NotDeletedHere(RecordAdmin[M]):
         page = request.resolver_match.url_name if request.resolver_match else None
         is_here = str(page).startswith(f"{self.opts.app_label}_{self.opts.model_name}_")
         return not is_here and super().has_delete_permission(request, obj)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Say who changes something on a page, and from where."""
+    return Actor(f"user {request.user}", client_address(request))
 
 
 @cache

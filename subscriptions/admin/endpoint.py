@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from subscriptions import endpoint_urls, patterns, signing_secrets
-from subscriptions.admin.base import PartInline, moment
+from subscriptions.admin.base import PartInline, actor_of, moment
 from subscriptions.admin.endpoint_access import ACCESS_FIELDSET, AccessVerbs
 from subscriptions.admin.endpoint_challenge import ChallengeVerbs
 from subscriptions.admin.endpoint_secrets import KINDS, SigningSecretInline, show_new_secret
@@ -116,7 +116,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], AccessVerbs, TlsPages, Challenge
         return endpoint_urls.shortened(endpoint.url)
 
     def register(self, request: HttpRequest, values: dict[str, Any]) -> Endpoint:
-        endpoint, secret = Endpoint.objects.register(**values, by=f"user {request.user}")
+        endpoint, secret = Endpoint.objects.register(**values, by=actor_of(request))
         show_new_secret(request, secret)
         _warn(request, endpoint)
         return endpoint
@@ -144,7 +144,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], AccessVerbs, TlsPages, Challenge
     ) -> None:
         endpoints = list(queryset)
         for endpoint in endpoints:
-            endpoint.change_state(state, reason=reason, now=timezone.now())
+            endpoint.change_state(state, reason=reason, now=timezone.now(), by=actor_of(request))
             self.log_change(request, endpoint, f"Now {endpoint.state}.")
         # One that still has to answer its challenge is not active, but unverified again.
         for now, number in Counter(endpoint.state for endpoint in endpoints).items():

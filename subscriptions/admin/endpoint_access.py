@@ -11,6 +11,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from subscriptions import credentials
+from subscriptions.admin.base import actor_of
 from subscriptions.admin.endpoint_secrets import SecretVerbs, back_to
 from subscriptions.credentials import MAX_SECRET, MAX_TEXT, ClientAuthentication, Kind
 from subscriptions.models import Endpoint
@@ -147,7 +148,7 @@ class AccessVerbs(SecretVerbs):
         )
         if form.is_valid():
             wanted = None if kind == _NONE else {"kind": kind, **form.cleaned_data}
-            if self._done(request, form, "credentials", lambda: endpoint.set_credentials(wanted)):
+            if self._done(request, form, "credentials", lambda: endpoint.set_credentials(wanted, by=actor_of(request))):
                 self.log_change(request, endpoint, "Replaced its credentials.")
                 self.message_user(request, "The next requests carry the new credentials.")
                 return back_to(endpoint)
@@ -171,7 +172,7 @@ class AccessVerbs(SecretVerbs):
         form = HeadersForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
             headers = form.cleaned_data["headers"]
-            if self._done(request, form, "headers", lambda: endpoint.set_headers(headers)):
+            if self._done(request, form, "headers", lambda: endpoint.set_headers(headers, by=actor_of(request))):
                 self.log_change(request, endpoint, "Replaced its custom headers.")
                 self.message_user(request, "The next requests carry these headers.")
                 return back_to(endpoint)

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from subscriptions.admin.base import RecordAdmin, moment
+from subscriptions.admin.base import RecordAdmin, actor_of, moment
 from subscriptions.models import Endpoint
 
 _NAME = "subscriptions_endpoint_challenge"
@@ -82,7 +82,7 @@ class ChallengeVerbs(RecordAdmin[Endpoint]):
 
     def _ask(self, request: HttpRequest, endpoint: Endpoint) -> bool:
         try:
-            endpoint.ask_for_challenge(now=timezone.now())
+            endpoint.ask_for_challenge(now=timezone.now(), by=actor_of(request))
         except ValidationError as error:
             self.message_user(request, f"{endpoint}: {error.messages[0]}", messages.ERROR)
             return False

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from subscriptions import signing_secrets
-from subscriptions.admin.base import PartInline, ReadOnly, RecordAdmin, is_id, moment, show_once
+from subscriptions.admin.base import PartInline, ReadOnly, RecordAdmin, actor_of, is_id, moment, show_once
 from subscriptions.endpoint_urls import shortened
 from subscriptions.models import Endpoint, SigningSecret
 from subscriptions.models.signing_secret import DEFAULT_OVERLAP, MAX_OVERLAP
@@ -111,7 +111,7 @@ class SecretVerbs(RecordAdmin[Endpoint]):
                 secret = SigningSecret.objects.rotate(
                     endpoint,
                     now=timezone.now(),
-                    by=_actor(request),
+                    by=actor_of(request),
                     overlap=form.cleaned_data["overlap"] * _HOUR,
                     secret_kind=form.cleaned_data["secret_kind"],
                     text=form.cleaned_data["secret"],
@@ -137,7 +137,7 @@ class SecretVerbs(RecordAdmin[Endpoint]):
         secret = _secret(endpoint, secret_id)
         if not request.user.has_perm(REVEAL):
             raise PermissionDenied
-        revealed = secret.reveal(by=_actor(request)) if request.method == "POST" else None
+        revealed = secret.reveal(by=actor_of(request)) if request.method == "POST" else None
         return self.page_below(
             request,
             endpoint,
@@ -152,7 +152,7 @@ class SecretVerbs(RecordAdmin[Endpoint]):
         secret = _secret(endpoint, secret_id)
         if request.method == "POST":
             try:
-                secret.expire(now=timezone.now(), by=_actor(request))
+                secret.expire(now=timezone.now(), by=actor_of(request))
             except ValidationError as error:
                 self.message_user(request, " ".join(error.messages), messages.ERROR)
             else:
@@ -194,10 +194,6 @@ def _secret(endpoint: Endpoint, secret_id: str) -> SigningSecret:
     if not is_id("sec", secret_id):
         raise Http404
     return get_object_or_404(endpoint.signing_secrets, pk=secret_id)
-
-
-def _actor(request: HttpRequest) -> str:
-    return f"user {request.user}"
 
 
 def _name(verb: str) -> str:

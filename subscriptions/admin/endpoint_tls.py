@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from subscriptions.admin.base import PartInline, ReadOnly
+from subscriptions.admin.base import PartInline, ReadOnly, actor_of
 from subscriptions.admin.endpoint_secrets import SecretVerbs
 from subscriptions.certificates import MAX_CHARACTERS
 from subscriptions.models import Endpoint, EndpointTls
@@ -118,7 +118,7 @@ class TlsPages(SecretVerbs):
             given = form.given()
             try:
                 if given:
-                    endpoint.set_tls(given, by=f"user {request.user}")
+                    endpoint.set_tls(given, by=actor_of(request))
             except ValidationError as error:
                 form.add_error(None, error)
             else:

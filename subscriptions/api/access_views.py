@@ -2,21 +2,20 @@
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from subscriptions.api.secret_views import endpoint_of
+from subscriptions.api.base import OfEndpoint
 from subscriptions.api.serializers import EndpointSerializer, NewCredentials, NewHeaders
 
 
-class ReplaceCredentials(APIView):
+class ReplaceCredentials(OfEndpoint):
     def put(self, request: Request, endpoint: str) -> Response:
-        found = endpoint_of(endpoint)
-        found.set_credentials(NewCredentials.read(request.data)["credentials"])
+        found = self.endpoint()
+        found.set_credentials(self.read(NewCredentials)["credentials"], by=self.actor)
         return Response(EndpointSerializer(found).data)
 
 
-class ReplaceHeaders(APIView):
+class ReplaceHeaders(OfEndpoint):
     def put(self, request: Request, endpoint: str) -> Response:
-        found = endpoint_of(endpoint)
-        found.set_headers(NewHeaders.read(request.data)["headers"])
+        found = self.endpoint()
+        found.set_headers(self.read(NewHeaders)["headers"], by=self.actor)
         return Response(EndpointSerializer(found).data)

@@ -58,5 +58,10 @@ class SubscriberField(TextField):
         text = super().to_internal_value(data)
         subscriber = Subscriber.objects.find(text)
         if subscriber is None:
-            raise serializers.ValidationError(f"There is no subscriber with the id or uid {text!r}.")
+            raise serializers.ValidationError(self.unknown(text))
         return subscriber
+
+    @staticmethod
+    def unknown(text: str) -> str:
+        """Say that there is no such subscriber, also of one that the caller must not know of."""
+        return f"There is no subscriber with the id or uid {text!r}."

@@ -8,8 +8,8 @@ from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from subscriptions.api.base import OfEndpoint
 from subscriptions.api.serializers import Nothing, Rotation, SecretSerializer
 from subscriptions.models import Endpoint, SigningSecret
 from subscriptions.signing_secrets import Kind
@@ -23,47 +23,39 @@ def shown_once(secret: SigningSecret) -> dict[str, Any]:
     return {"public_key": secret.public_key} if secret.kind is Kind.ED25519 else {"secret": secret.value}
 
 
-class Secrets(APIView):
+class Secrets(OfEndpoint):
     """All secrets of an endpoint, also those that sign no more, newest first. Without their texts."""
 
     def get(self, request: Request, endpoint: str) -> Response:
-        secrets = endpoint_of(endpoint).signing_secrets.order_by("-id")
+        secrets = self.endpoint().signing_secrets.order_by("-id")
         return Response({"results": [SecretSerializer(each).data for each in secrets]})
 
 
-class RotateSecret(APIView):
+class RotateSecret(OfEndpoint):
     def post(self, request: Request, endpoint: str) -> Response:
-        wanted = Rotation.read(request.data)
-        secret = SigningSecret.objects.rotate(endpoint_of(endpoint), now=timezone.now(), by=str(request.user), **wanted)
+        wanted = self.read(Rotation)
+        secret = SigningSecret.objects.rotate(self.endpoint(), now=timezone.now(), by=self.actor, **wanted)
         shown = SecretSerializer(secret).data | shown_once(secret)
         return Response(shown, status.HTTP_201_CREATED, headers=UNCACHED)
 
 
-class RevealSecret(APIView):
+class RevealSecret(OfEndpoint):
     def post(self, request: Request, endpoint: str, id: str) -> Response:  # noqa: A002
-        Nothing.read(request.data)
-        secret = _secret(endpoint, id)
-        return Response({"id": secret.id, "secret": secret.reveal(by=str(request.user))}, headers=UNCACHED)
+        self.read(Nothing)
+        secret = _secret(self.endpoint(), id)
+        return Response({"id": secret.id, "secret": secret.reveal(by=self.actor)}, headers=UNCACHED)
 
 
-class ExpireSecret(APIView):
+class ExpireSecret(OfEndpoint):
     def post(self, request: Request, endpoint: str, id: str) -> Response:  # noqa: A002
-        Nothing.read(request.data)
-        secret = _secret(endpoint, id)
-        secret.expire(now=timezone.now(), by=str(request.user))
+        self.read(Nothing)
+        secret = _secret(self.endpoint(), id)
+        secret.expire(now=timezone.now(), by=self.actor)
         return Response(SecretSerializer(secret).data)
 
 
-def endpoint_of(text: str) -> Endpoint:
-    """Find the endpoint that an address names. Raises `NotFound`."""
+def _secret(endpoint: Endpoint, text: str) -> SigningSecret:
     try:
-        return Endpoint.objects.get(pk=text)
-    except (ObjectDoesNotExist, ValidationError) as error:
-        raise NotFound(f"There is no endpoint {text!r}.") from error
-
-
-def _secret(endpoint: str, text: str) -> SigningSecret:
-    try:
-        return endpoint_of(endpoint).signing_secrets.get(pk=text)
+        return endpoint.signing_secrets.get(pk=text)
     except (ObjectDoesNotExist, ValidationError) as error:
         raise NotFound(f"This endpoint has no signing secret {text!r}.") from error

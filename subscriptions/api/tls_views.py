@@ -1,28 +1,29 @@
 """The API's routes of TLS and egress: an endpoint's own certificates, and where requests come from."""
 
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from subscriptions.api.base import EVERY_READER, OfEndpoint, View
 from subscriptions.api.serializers import TlsChange, TlsSerializer
-from subscriptions.models import Endpoint, EndpointTls
+from subscriptions.models import EndpointTls
 
 
-class Tls(APIView):
+class Tls(OfEndpoint):
     """What an endpoint asks of TLS. The client's key goes in, and never comes out."""
 
     def get(self, request: Request, endpoint: str) -> Response:
-        return _shown(EndpointTls.objects.filter(endpoint=_endpoint(endpoint)).first())
+        return _shown(EndpointTls.objects.filter(endpoint=self.endpoint()).first())
 
     def patch(self, request: Request, endpoint: str) -> Response:
-        return _shown(_endpoint(endpoint).set_tls(TlsChange.read(request.data), by=str(request.user)))
+        return _shown(self.endpoint().set_tls(self.read(TlsChange), by=self.actor))
 
 
-class EgressIps(APIView):
+class EgressIps(View):
     """The networks that requests come from, so that receivers can let them in."""
+
+    tenant = None
+    readers = EVERY_READER
 
     def get(self, request: Request) -> Response:
         return Response({"egress_ips": [str(network) for network in settings.WEBHOOKS.egress_ips]})
@@ -30,10 +31,3 @@ class EgressIps(APIView):
 
 def _shown(tls: EndpointTls | None) -> Response:
     return Response(TlsSerializer(tls or EndpointTls()).data)
-
-
-def _endpoint(text: str) -> Endpoint:
-    try:
-        return Endpoint.objects.get(pk=text)
-    except (ObjectDoesNotExist, ValidationError) as error:
-        raise NotFound(f"There is no endpoint {text!r}.") from error

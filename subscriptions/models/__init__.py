@@ -1,15 +1,18 @@
-from subscriptions.models.api_key import ApiKey
+from subscriptions.models.api_key import ApiKey, Scope
+from subscriptions.models.audit import Action, Actor, AuditEntry
 from subscriptions.models.endpoint import Endpoint, EventTypePattern
 from subscriptions.models.endpoint_access import CustomHeaders, EndpointCredentials
 from subscriptions.models.endpoint_state import EndpointState
 from subscriptions.models.endpoint_tls import EndpointTls
 from subscriptions.models.event_type import EventType
-from subscriptions.models.secret_audit import SecretAction, SecretAuditEntry
 from subscriptions.models.signing_secret import SigningSecret
 from subscriptions.models.subscriber import Subscriber
 
 __all__ = [
+    "Action",
+    "Actor",
     "ApiKey",
+    "AuditEntry",
     "CustomHeaders",
     "Endpoint",
     "EndpointCredentials",
@@ -17,8 +20,7 @@ __all__ = [
     "EndpointTls",
     "EventType",
     "EventTypePattern",
-    "SecretAction",
-    "SecretAuditEntry",
+    "Scope",
     "SigningSecret",
     "Subscriber",
 ]

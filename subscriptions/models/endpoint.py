@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from subscriptions import endpoint_urls, patterns, signature_schemes, signing_secrets
 from subscriptions.fields import PublicIdField
+from subscriptions.models.audit import PLATFORM, Action, Actor, record
 from subscriptions.models.endpoint_state import EndpointState
 from subscriptions.models.ownership import OwnershipManager, ProvesOwnership
 from subscriptions.models.subscriber import Subscriber
@@ -18,6 +19,17 @@ from subscriptions.signing_secrets import Kind
 if TYPE_CHECKING:
     from subscriptions.models.endpoint_tls import EndpointTls
     from subscriptions.models.signing_secret import SigningSecret
+
+
+# From the state that an endpoint is to get, and whether it was paused.
+_BECOMES = {
+    (EndpointState.ACTIVE, True): Action.RESUMED,
+    (EndpointState.ACTIVE, False): Action.ENABLED,
+    (EndpointState.PAUSED, True): Action.PAUSED,
+    (EndpointState.PAUSED, False): Action.PAUSED,
+    (EndpointState.DISABLED, True): Action.DISABLED,
+    (EndpointState.DISABLED, False): Action.DISABLED,
+}
 
 
 def validate_url(url: str) -> None:
@@ -56,7 +68,7 @@ class EndpointManager(OwnershipManager["Endpoint"]):
         tls: Mapping[str, str | None] | None = None,
         credentials: Any = None,
         headers: Any = None,
-        by: str = "the platform's code",
+        by: Actor = PLATFORM,
     ) -> tuple["Endpoint", "SigningSecret"]:
         """Create an endpoint with its event types and its signing secret, a new one unless `secret` is given.
 
@@ -69,13 +81,14 @@ class EndpointManager(OwnershipManager["Endpoint"]):
         endpoint = self.model(subscriber=subscriber, url=url, signature_schemes=schemes, description=description)
         endpoint.full_clean()
         endpoint.save()
+        record(Action.CREATED, endpoint, by=by)
         endpoint.set_event_types(event_types)
         if tls:
             endpoint.set_tls(tls, by=by)
         if credentials is not None:
-            endpoint.set_credentials(credentials)
+            endpoint.set_credentials(credentials, by=by)
         if headers is not None:
-            endpoint.set_headers(headers)
+            endpoint.set_headers(headers, by=by)
         issued = endpoint.signing_secrets.issue(endpoint, text=secret, secret_kind=secret_kind, by=by)
         if settings.WEBHOOKS.ownership_challenge:
             endpoint.begin_challenge(now=timezone.now())
@@ -176,27 +189,27 @@ class Endpoint(ProvesOwnership):
         except signing_secrets.InvalidSecret as error:
             raise ValidationError(str(error)) from error
 
-    def set_tls(self, given: Mapping[str, str | None], *, by: str) -> "EndpointTls | None":
+    def set_tls(self, given: Mapping[str, str | None], *, by: Actor) -> "EndpointTls | None":
         """Give it certificates of its own, or take them away. Raises Django's `ValidationError`, by field."""
         # Imported late: that module needs this one.
         from subscriptions.models.endpoint_tls import EndpointTls
 
         return EndpointTls.objects.change(self, given, by=by)
 
-    def set_credentials(self, wanted: Any) -> None:
+    def set_credentials(self, wanted: Any, *, by: Actor = PLATFORM) -> None:
         """Replace the credentials: an object as `subscriptions.credentials` reads it, or None for none.
 
         Raises Django's `ValidationError`, by field.
         """
         from subscriptions.models.endpoint_access import EndpointCredentials  # it needs this module
 
-        EndpointCredentials.objects.replace(self, wanted)
+        EndpointCredentials.objects.replace(self, wanted, by=by)
 
-    def set_headers(self, wanted: Any) -> None:
+    def set_headers(self, wanted: Any, *, by: Actor = PLATFORM) -> None:
         """Replace the custom headers, values by name. Raises Django's `ValidationError`, by field."""
         from subscriptions.models.endpoint_access import CustomHeaders  # it needs this module
 
-        CustomHeaders.objects.replace(self, wanted)
+        CustomHeaders.objects.replace(self, wanted, by=by)
 
     def check_header_names(self) -> None:
         """Raise Django's `ValidationError` if a signature scheme writes a header that the endpoint has already."""
@@ -207,11 +220,12 @@ class Endpoint(ProvesOwnership):
             raise ValidationError({"signature_schemes": f"The endpoint sends a header {min(both)} already."})
 
     @transaction.atomic
-    def change_state(self, state: EndpointState, *, reason: str, now: datetime) -> None:
+    def change_state(self, state: EndpointState, *, reason: str, now: datetime, by: Actor = PLATFORM) -> None:
         """Make the endpoint active, paused or disabled, and remember why and since when.
 
         One whose URL still owes an answer becomes unverified where it was to become active.
         """
+        record(_BECOMES[state, self.state == EndpointState.PAUSED], self, by=by, detail=reason)
         moved = ["state", "state_reason", "state_changed_at"]
         if state is EndpointState.ACTIVE:
             if self.still_owes_answer():

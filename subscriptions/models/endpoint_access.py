@@ -10,6 +10,7 @@ from django.db import models, transaction
 from subscriptions import credentials, request_headers
 from subscriptions.credentials import Credentials, Kind
 from subscriptions.encrypted_fields import EncryptedJSONField, EncryptedTextField
+from subscriptions.models.audit import Action, Actor, record
 from subscriptions.models.endpoint import Endpoint
 
 M = TypeVar("M", bound=models.Model)
@@ -17,7 +18,7 @@ M = TypeVar("M", bound=models.Model)
 
 class EndpointCredentialsManager(models.Manager["EndpointCredentials"]):
     @transaction.atomic
-    def replace(self, endpoint: Endpoint, wanted: Any) -> None:
+    def replace(self, endpoint: Endpoint, wanted: Any, *, by: Actor) -> None:
         """Give `endpoint` these credentials (see `subscriptions.credentials`), or with None take away those it has.
 
         Raises Django's `ValidationError`, by field.
@@ -33,6 +34,7 @@ class EndpointCredentialsManager(models.Manager["EndpointCredentials"]):
         if read is not None:
             shown, secret = credentials.settings_of(read), credentials.secret_of(read)
             self.create(endpoint=endpoint, kind=read.kind.value, settings=shown, secret=secret)
+        record(Action.CHANGED, endpoint, by=by, fields=["credentials"])
 
 
 class EndpointCredentials(models.Model):
@@ -59,7 +61,7 @@ class EndpointCredentials(models.Model):
 
 class CustomHeadersManager(models.Manager["CustomHeaders"]):
     @transaction.atomic
-    def replace(self, endpoint: Endpoint, wanted: Any) -> None:
+    def replace(self, endpoint: Endpoint, wanted: Any, *, by: Actor) -> None:
         """Give `endpoint` these headers, values by name, instead of those it has.
 
         Raises Django's `ValidationError`, by field.
@@ -77,6 +79,7 @@ class CustomHeadersManager(models.Manager["CustomHeaders"]):
         self.filter(endpoint=endpoint).delete()
         if headers:
             self.create(endpoint=endpoint, names=list(headers), headers=headers)
+        record(Action.CHANGED, endpoint, by=by, fields=["headers"])
 
 
 class CustomHeaders(models.Model):

@@ -10,8 +10,8 @@ from subscriptions import certificates
 from subscriptions.certificates import Certificates, InvalidCertificate
 from subscriptions.encrypted_fields import EncryptedTextField
 from subscriptions.fields import PublicIdField
+from subscriptions.models.audit import Action, Actor, record
 from subscriptions.models.endpoint import Endpoint
-from subscriptions.models.secret_audit import SecretAction, SecretAuditEntry
 
 WARNED_AHEAD = timedelta(days=14)
 
@@ -28,7 +28,7 @@ class EndpointTlsManager(models.Manager["EndpointTls"]):
 
     @transaction.atomic
     def change(
-        self, endpoint: Endpoint, given: Mapping[str, str | None], *, by: str, now: datetime | None = None
+        self, endpoint: Endpoint, given: Mapping[str, str | None], *, by: Actor, now: datetime | None = None
     ) -> "EndpointTls | None":
         """Give an endpoint certificates of its own, by field, and return what it has now.
 
@@ -40,15 +40,16 @@ class EndpointTlsManager(models.Manager["EndpointTls"]):
         tls = self.filter(endpoint=endpoint).first() or EndpointTls(endpoint=endpoint)
         if any(given.values()) and not endpoint.url.lower().startswith("https:"):
             raise ValidationError(dict.fromkeys(filter(given.get, given), "The endpoint's URL is not https."))
+        record(Action.CHANGED, tls, by=by, fields=given)
         if "ca_certificate" in given:
             tls.set_authorities(given["ca_certificate"] or "", now)
         if "client_certificate" in given or "client_key" in given:
             had_one = bool(tls.client_certificate)
             tls.set_client(given.get("client_certificate") or "", given.get("client_key") or "", now)
             if tls.client_certificate:
-                _audit(tls, SecretAction.IMPORTED, "The key of a client certificate.", by=by)
+                record(Action.IMPORTED, tls, by=by, detail="The key of a client certificate.")
             elif had_one:
-                _audit(tls, SecretAction.EXPIRED, "The key of a client certificate was deleted.", by=by)
+                record(Action.EXPIRED, tls, by=by, detail="The key of a client certificate was deleted.")
         if not tls.ca_certificate and not tls.client_certificate:
             self.filter(pk=tls.pk).delete()
             return None
@@ -110,10 +111,6 @@ class EndpointTls(models.Model):
             )
             if ends is not None and ends <= now + WARNED_AHEAD
         ]
-
-
-def _audit(tls: EndpointTls, action: SecretAction, detail: str, *, by: str) -> None:
-    SecretAuditEntry.objects.write(action, secret=tls.id, endpoint=tls.endpoint_id, by=by, detail=detail)
 
 
 def _read(field: str, read: Any) -> Any:

@@ -3,6 +3,7 @@ from django.db import models
 
 from subscriptions import patterns
 from subscriptions.fields import PublicIdField
+from subscriptions.models.audit import PLATFORM, Actor
 from subscriptions.models.creation import create_valid
 
 
@@ -15,9 +16,9 @@ def validate_name(name: str) -> None:
 
 
 class EventTypeManager(models.Manager["EventType"]):
-    def register(self, *, name: str, description: str = "") -> "EventType":
+    def register(self, *, name: str, description: str = "", by: Actor = PLATFORM) -> "EventType":
         """Create an event type. Raises Django's `ValidationError`, by field."""
-        return create_valid(self.model(name=name, description=description))
+        return create_valid(self.model(name=name, description=description), by=by)
 
 
 class EventType(models.Model):

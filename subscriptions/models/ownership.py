@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from subscriptions import challenge_calls
+from subscriptions.models.audit import PLATFORM, Action, Actor, record
 from subscriptions.models.endpoint_state import EndpointState
 
 ERROR_LENGTH = 500
@@ -106,11 +107,12 @@ class ProvesOwnership(models.Model):
         return bool(fresh.must_verify and settings.WEBHOOKS.ownership_challenge)
 
     @transaction.atomic
-    def ask_for_challenge(self, *, now: datetime) -> None:
+    def ask_for_challenge(self, *, now: datetime, by: Actor = PLATFORM) -> None:
         """Have the challenge sent again, now, unless it is under way. Raises Django's `ValidationError`."""
         fresh = self._row().select_for_update().get()
         if fresh.state != EndpointState.UNVERIFIED:
             raise ValidationError(f"Only an unverified endpoint is challenged. This one is {fresh.state}.")
+        record(Action.CHALLENGED, self, by=by)
         if not fresh.challenge_nonce_hash:
             self.begin_challenge(now=now)
 

@@ -6,8 +6,8 @@ from django.db import models, transaction
 from subscriptions import signing_secrets
 from subscriptions.encrypted_fields import EncryptedTextField
 from subscriptions.fields import PublicIdField
+from subscriptions.models.audit import Action, Actor, record
 from subscriptions.models.endpoint import Endpoint
-from subscriptions.models.secret_audit import SecretAction, SecretAuditEntry
 from subscriptions.signing_secrets import Kind
 
 DEFAULT_OVERLAP = timedelta(hours=24)
@@ -25,7 +25,7 @@ class SigningSecretQuerySet(models.QuerySet["SigningSecret"]):
         return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now)).order_by("-id")
 
     def issue(
-        self, endpoint: Endpoint, *, text: str | None, secret_kind: Kind | None, by: str, detail: str = ""
+        self, endpoint: Endpoint, *, text: str | None, secret_kind: Kind | None, by: Actor, detail: str = ""
     ) -> "SigningSecret":
         """Give an endpoint a secret: `text`, or a new one of a kind. Raises Django's `ValidationError`, by field."""
         if text is not None and secret_kind is not None:
@@ -36,7 +36,7 @@ class SigningSecretQuerySet(models.QuerySet["SigningSecret"]):
         except ValidationError as error:
             raise ValidationError({"secret" if secret_kind is None else "secret_kind": error.messages}) from error
         secret = self.create(endpoint=endpoint, value=value)
-        secret.audit(SecretAction.CREATED if text is None else SecretAction.IMPORTED, by=by, detail=detail)
+        record(Action.CREATED if text is None else Action.IMPORTED, secret, by=by, detail=detail)
         return secret
 
     @transaction.atomic
@@ -45,7 +45,7 @@ class SigningSecretQuerySet(models.QuerySet["SigningSecret"]):
         endpoint: Endpoint,
         *,
         now: datetime,
-        by: str,
+        by: Actor,
         overlap: timedelta = DEFAULT_OVERLAP,
         text: str | None = None,
         secret_kind: Kind | None = None,
@@ -110,13 +110,13 @@ class SigningSecret(models.Model):
         self.endpoint.check_secret(self.value)
 
     @transaction.atomic
-    def reveal(self, *, by: str) -> str:
+    def reveal(self, *, by: Actor) -> str:
         """Return the secret's text, and remember who asked for it."""
-        self.audit(SecretAction.REVEALED, by=by)
+        record(Action.REVEALED, self, by=by)
         return str(self.value)
 
     @transaction.atomic
-    def expire(self, *, now: datetime, by: str) -> None:
+    def expire(self, *, now: datetime, by: Actor) -> None:
         """Sign with it no more. Raises Django's `ValidationError` where nothing lasting would be left to sign with."""
         endpoint = Endpoint.objects.select_for_update().get(pk=self.endpoint_id)
         if not endpoint.signing_secrets.filter(expires_at=None).exclude(pk=self.pk).exists():
@@ -124,13 +124,9 @@ class SigningSecret(models.Model):
         self.refresh_from_db(fields=["expires_at"])
         self.end(now, by=by)
 
-    def end(self, moment: datetime, *, by: str) -> None:
+    def end(self, moment: datetime, *, by: Actor) -> None:
         """Let it sign until `moment`, or as long as it does already if that is shorter."""
         if self.is_valid(moment):
             self.expires_at = moment
             self.save(update_fields=["expires_at"])
-            self.audit(SecretAction.EXPIRED, by=by, detail=f"Signs until {moment:%Y-%m-%d %H:%M:%S} UTC.")
-
-    def audit(self, action: SecretAction, *, by: str, detail: str = "") -> None:
-        """Write down what was done with it."""
-        SecretAuditEntry.objects.write(action, secret=self.id, endpoint=self.endpoint_id, by=by, detail=detail)
+            record(Action.EXPIRED, self, by=by, detail=f"Signs until {moment:%Y-%m-%d %H:%M:%S} UTC.")

@@ -5,6 +5,7 @@ from django.db import models
 
 from subscriptions import ids
 from subscriptions.fields import PublicIdField
+from subscriptions.models.audit import PLATFORM, Actor
 from subscriptions.models.creation import create_valid
 
 _ID_PREFIX = "sub"
@@ -13,9 +14,9 @@ _UID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:@+~-]*")
 
 
 class SubscriberManager(models.Manager["Subscriber"]):
-    def register(self, *, name: str, uid: str | None = None) -> "Subscriber":
+    def register(self, *, name: str, uid: str | None = None, by: Actor = PLATFORM) -> "Subscriber":
         """Create a subscriber. Raises Django's `ValidationError`, by field."""
-        return create_valid(self.model(name=name, uid=uid))
+        return create_valid(self.model(name=name, uid=uid), by=by)
 
     def find(self, text: str) -> "Subscriber | None":
         """Find the subscriber with this id or uid."""

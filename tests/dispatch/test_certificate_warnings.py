@@ -6,6 +6,7 @@ import pytest
 import trustme
 
 from dispatch.tasks import warn_of_expiring_certificates
+from subscriptions.models import Actor
 from tests.certificates_made import chain, issued, key
 from tests.factories import EndpointFactory
 from webhooks_project.settings import CELERY_BEAT_SCHEDULE
@@ -18,7 +19,7 @@ def test_the_log_names_endpoints_whose_certificates_end_within_two_weeks(caplog:
     first, second = EndpointFactory(), EndpointFactory()
     for endpoint, ends in ((first, soon), (second, later)):
         made = issued(authority, ends=ends)
-        endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by="tests")
+        endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by=Actor("tests"))
     warn_of_expiring_certificates(keyword_of_a_later_version=1)
 
     assert caplog.messages == [f"endpoint {first.id}: The client certificate expires on {soon:%Y-%m-%d}."]

@@ -12,7 +12,7 @@ from dispatch.endpoint_snapshots import EndpointSnapshot, EndpointSnapshots
 from dispatch.signing import NothingToSignWith, key_of, signature_headers
 from dispatch.sql import select_by_ids
 from subscriptions import ids
-from subscriptions.models import CustomHeaders, Endpoint, EndpointState, SigningSecret
+from subscriptions.models import Actor, CustomHeaders, Endpoint, EndpointState, SigningSecret
 from tests.certificates_made import chain, issued, key, pem
 from tests.dispatch.signers import signer_of
 from tests.encryption_keys import FIRST, FIRST_NAME, SECOND, SECOND_NAME, use
@@ -174,7 +174,7 @@ class TestCertificates:
         authority = trustme.CA()
         endpoint, other = EndpointFactory(), EndpointFactory()
         made, next_one = issued(authority), issued(authority)
-        endpoint.set_tls({"ca_certificate": pem(authority), **client(made)}, by="tests")
+        endpoint.set_tls({"ca_certificate": pem(authority), **client(made)}, by=Actor("tests"))
         snapshots = EndpointSnapshots()
         both = [key_of_endpoint(endpoint), key_of_endpoint(other)]
         for now in range(10):
@@ -188,14 +188,14 @@ class TestCertificates:
         # Two signing secrets and a key.
         assert len(decrypted) == 3
 
-        endpoint.set_tls(client(next_one), by="tests")
+        endpoint.set_tls(client(next_one), by=Actor("tests"))
         changed = snapshots.get(both, 30.0)[both[0]].tls
         assert changed is not None
         assert changed.certificate == chain(next_one)
         assert changed != tls
         assert len(decrypted) == 4
 
-        endpoint.set_tls(dict.fromkeys(["ca_certificate", *client(made)]), by="tests")
+        endpoint.set_tls(dict.fromkeys(["ca_certificate", *client(made)]), by=Actor("tests"))
         assert snapshots.get(both, 40.0)[both[0]].tls is None
 
     def test_whose_key_cannot_be_read_are_a_problem_and_never_nothing(
@@ -203,7 +203,7 @@ class TestCertificates:
     ) -> None:
         endpoint = EndpointFactory()
         use(settings, FIRST)
-        endpoint.set_tls(client(issued(trustme.CA())), by="tests")
+        endpoint.set_tls(client(issued(trustme.CA())), by=Actor("tests"))
         use(settings, SECOND)
         snapshots = EndpointSnapshots()
         tls = read(endpoint, snapshots, 1.0).tls

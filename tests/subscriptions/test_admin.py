@@ -6,28 +6,28 @@ from django.test import Client
 from django.urls import reverse
 
 from dispatch.models import Event
-from subscriptions.models import ApiKey, Endpoint, EventType, SecretAuditEntry, SigningSecret, Subscriber
+from subscriptions.models import ApiKey, AuditEntry, Endpoint, EventType, SigningSecret, Subscriber
 from tests.admin_pages import errors_of, listed, messages_of, page, run_action, text_of
 from tests.factories import (
     NOON,
     ApiKeyFactory,
+    AuditEntryFactory,
     DeliveryFactory,
     EndpointFactory,
     EventFactory,
     EventTypeFactory,
-    SecretAuditEntryFactory,
     SigningSecretFactory,
     SubscriberFactory,
 )
 
 URL = "https://receiver.example/hooks"
 STANDARD = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-MODELS = [Subscriber, Endpoint, SigningSecret, SecretAuditEntry, EventType, ApiKey]
+MODELS = [Subscriber, Endpoint, SigningSecret, AuditEntry, EventType, ApiKey]
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_has_a_list_that_can_be_filtered_and_searched(admin_client: Client, model: Any):
-    for factory in (SubscriberFactory, EndpointFactory, EventTypeFactory, ApiKeyFactory, SecretAuditEntryFactory):
+    for factory in (SubscriberFactory, EndpointFactory, EventTypeFactory, ApiKeyFactory, AuditEntryFactory):
         factory.create_batch(2)
     assert admin.site.get_model_admin(model).list_filter
     assert listed(admin_client, model) == list(model.objects.order_by("-pk"))
@@ -40,7 +40,7 @@ def test_every_row_is_found_by_its_id(admin_client: Client, model: Any):
     EndpointFactory.create_batch(2)
     EventTypeFactory.create_batch(2)
     ApiKeyFactory.create_batch(2)
-    SecretAuditEntryFactory.create_batch(2)
+    AuditEntryFactory.create_batch(2)
     row = model.objects.first()
     assert listed(admin_client, model, q=f" {row.pk} ") == [row]
 

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from django.test import Client
 
-from subscriptions.models import Endpoint, EndpointTls
+from subscriptions.models import Actor, Endpoint, EndpointTls
 from tests.admin_pages import messages_of, page, text_of
 from tests.certificates_made import chain, issued, key, pem
 from tests.factories import EndpointFactory
@@ -52,14 +52,14 @@ def test_certificates_are_given_and_taken_away(admin_client: Client, endpoint: E
 def test_the_page_says_what_there_is(admin_client: Client, endpoint: Endpoint, authority: trustme.CA):
     nothing = "Now it trusts the well-known authorities, and shows no certificate."
     assert nothing in text_of(admin_client.get(address(endpoint)))
-    endpoint.set_tls({"ca_certificate": pem(authority)}, by="tests")
+    endpoint.set_tls({"ca_certificate": pem(authority)}, by=Actor("tests"))
     tls = EndpointTls.objects.get()
     expected = f"Now it trusts {tls.ca_subject}, until {tls.ca_expires_at:%Y-%m-%d}, and shows no certificate."
     assert expected in text_of(admin_client.get(address(endpoint)))
 
 
 def test_an_empty_form_changes_nothing(admin_client: Client, endpoint: Endpoint, authority: trustme.CA):
-    endpoint.set_tls({"ca_certificate": pem(authority)}, by="tests")
+    endpoint.set_tls({"ca_certificate": pem(authority)}, by=Actor("tests"))
     assert give(admin_client, endpoint).status_code == 302
     assert EndpointTls.objects.get().ca_certificate == pem(authority)
 
@@ -70,7 +70,7 @@ def test_no_page_shows_the_key_not_even_after_a_mistake(
     made, other = issued(authority), issued(authority)
     refused = give(admin_client, endpoint, client_certificate=chain(made), client_key=key(other))
     assert refused.context["form"].errors["client_key"][0].startswith("The key does not belong to ")
-    endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by="tests")
+    endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by=Actor("tests"))
     pages = [refused, admin_client.get(address(endpoint)), admin_client.get(page(endpoint))]
     for shown in map(text_of, pages):
         assert key(other).splitlines()[1] not in shown
@@ -89,7 +89,7 @@ def test_an_end_within_two_weeks_is_shown_and_warned_of(
 ):
     ends = datetime.now(UTC) + timedelta(days=10, hours=1)
     made = issued(authority, ends=ends)
-    endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by="tests")
+    endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by=Actor("tests"))
     assert f"{ends:%Y-%m-%d} (in 10 days)" in text_of(admin_client.get(page(Endpoint, "changelist")))
     shown = text_of(admin_client.get(page(endpoint)))
     assert f"The client certificate expires on {ends:%Y-%m-%d}." in shown

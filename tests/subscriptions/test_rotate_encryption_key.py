@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from subscriptions import encryption, reencryption
-from subscriptions.models import CustomHeaders, EndpointCredentials, SigningSecret
+from subscriptions.models import Actor, CustomHeaders, EndpointCredentials, SigningSecret
 from tests.encryption_keys import FIRST, FIRST_NAME, SECOND, SECOND_NAME, THIRD, stored, use
 from tests.factories import (
     NOON,
@@ -184,5 +184,5 @@ def test_after_a_key_was_lost_secrets_are_made_anew_as_the_documentation_says(se
     use(settings, SECOND)
     with connection.cursor() as cursor:
         cursor.execute(statement.replace("1a2b3c4d", FIRST_NAME).replace("%", "%%"), [])
-    new = SigningSecret.objects.rotate(endpoint, now=NOON, by="user ada")
+    new = SigningSecret.objects.rotate(endpoint, now=NOON, by=Actor("user ada"))
     assert texts() == {new.id: new.value}

@@ -9,9 +9,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions.models import Endpoint, SecretAuditEntry, SigningSecret
+from subscriptions.models import AuditEntry, Endpoint, SigningSecret
 from tests.admin_pages import messages_of, page, run_action, text_of
-from tests.factories import EndpointFactory, SecretAuditEntryFactory, SigningSecretFactory
+from tests.factories import AuditEntryFactory, EndpointFactory, SigningSecretFactory
 
 URL = "https://receiver.example/hooks"
 SHOWN_URL = "https://receiver.example/…"
@@ -105,13 +105,13 @@ class TestRevealing:
     ):
         asked = admin_client.get(address(endpoint, "reveal", secret))
         assert STANDARD not in text_of(asked)
-        assert not SecretAuditEntry.objects.exists()
+        assert not AuditEntry.objects.exists()
 
         shown = admin_client.post(address(endpoint, "reveal", secret))
         assert f"<code>{STANDARD}</code>" in text_of(shown)
         assert "no-store" in shown.headers["Cache-Control"]
-        entry = SecretAuditEntry.objects.get()
-        assert (entry.action, entry.actor, entry.secret, entry.endpoint) == (
+        entry = AuditEntry.objects.get()
+        assert (entry.action, entry.actor, entry.object_id, entry.endpoint) == (
             "revealed",
             "user admin",
             secret.id,
@@ -165,10 +165,10 @@ def test_secrets_of_other_endpoints_and_unknown_ones_are_not_there(admin_client:
 
 
 def test_the_audit_can_be_read_and_nothing_else(admin_client: Client):
-    entry = SecretAuditEntryFactory()
+    entry = AuditEntryFactory()
     assert "user ada" in text_of(admin_client.get(page(entry)))
     assert admin_client.post(page(entry), {"actor": "nobody"}).status_code == 403
-    assert admin_client.get(page(SecretAuditEntry, "add")).status_code == 403
+    assert admin_client.get(page(AuditEntry, "add")).status_code == 403
     assert admin_client.post(page(entry, "delete"), {"post": "yes"}).status_code == 403
     run_action(admin_client, "delete_selected", entry)
-    assert SecretAuditEntry.objects.get().actor == "user ada"
+    assert AuditEntry.objects.get().actor == "user ada"

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ValidationError
 
-from subscriptions.models import Endpoint, SecretAuditEntry, SigningSecret
+from subscriptions.models import Actor, AuditEntry, Endpoint, SigningSecret
 from subscriptions.signing_secrets import Kind
 from tests.encryption_keys import stored
 from tests.factories import NOON, EndpointFactory, SigningSecretFactory
@@ -22,7 +22,7 @@ def endpoint() -> Endpoint:
 
 
 def rotate(endpoint: Endpoint, **options: object) -> SigningSecret:
-    return SigningSecret.objects.rotate(endpoint, now=NOON, by="user ada", **options)  # type: ignore[arg-type]
+    return SigningSecret.objects.rotate(endpoint, now=NOON, by=Actor("user ada"), **options)  # type: ignore[arg-type]
 
 
 def ends(endpoint: Endpoint) -> list[object]:
@@ -31,8 +31,8 @@ def ends(endpoint: Endpoint) -> list[object]:
 
 
 def audit() -> list[tuple[str, str, str, str]]:
-    rows = SecretAuditEntry.objects.order_by("id")
-    return list(rows.values_list("action", "secret", "actor", "detail"))
+    rows = AuditEntry.objects.filter(object_type="signing_secret").order_by("id")
+    return list(rows.values_list("action", "object_id", "actor", "detail"))
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ class TestExpiry:
         old = endpoint.signing_secrets.get()
         new = rotate(endpoint)
         old.refresh_from_db()
-        old.expire(now=NOON, by="user ada")
+        old.expire(now=NOON, by=Actor("user ada"))
         assert list(endpoint.signing_secrets.valid(NOON)) == [new]
 
     def test_leaves_one_that_lasts(self, endpoint: Endpoint):
         rotate(endpoint)
         new = endpoint.signing_secrets.get(expires_at=None)
         with pytest.raises(ValidationError) as refused:
-            new.expire(now=NOON, by="user ada")
+            new.expire(now=NOON, by=Actor("user ada"))
         assert refused.value.messages == ["This is the only secret of its endpoint without an end. Rotate it instead."]
         assert new in endpoint.signing_secrets.valid(NOON)
 
@@ -156,7 +156,7 @@ class TestExpiry:
 class TestTheAudit:
     def test_tells_of_creation_and_import(self):
         subscriber = EndpointFactory().subscriber
-        made = Endpoint.objects.register(subscriber=subscriber, url="https://a.example/", by="user ada")[1]
+        made = Endpoint.objects.register(subscriber=subscriber, url="https://a.example/", by=Actor("user ada"))[1]
         given = Endpoint.objects.register(subscriber=subscriber, url="https://b.example/", secret=STANDARD)[1]
         assert audit() == [
             ("created", made.id, "user ada", ""),
@@ -173,9 +173,9 @@ class TestTheAudit:
 
     def test_tells_who_saw_a_secret_and_stays_when_it_is_gone(self, endpoint: Endpoint):
         secret = endpoint.signing_secrets.get()
-        assert secret.reveal(by="user " + "a" * 500) == STANDARD
+        assert secret.reveal(by=Actor("user " + "a" * 500)) == STANDARD
         key, endpoint_key = secret.id, endpoint.id
         endpoint.delete()
-        entry = SecretAuditEntry.objects.get()
-        assert (entry.action, entry.secret, entry.endpoint) == ("revealed", key, endpoint_key)
+        entry = AuditEntry.objects.get()
+        assert (entry.action, entry.object_id, entry.endpoint) == ("revealed", key, endpoint_key)
         assert entry.actor == "user " + "a" * 295

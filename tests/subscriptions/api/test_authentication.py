@@ -5,7 +5,10 @@ from subscriptions.models import ApiKey
 from tests.api_client import ApiClient, assert_problem
 from tests.factories import NOON
 
-UNKNOWN = "There is no such API key, or it was revoked. Make one in the admin or with `manage.py create_api_key NAME`."
+UNKNOWN = (
+    "There is no such API key, or it was revoked or has expired. "
+    "Make one in the admin or with `manage.py create_api_key NAME`."
+)
 
 
 def test_without_a_key_the_answer_says_how_to_send_one(db: None):

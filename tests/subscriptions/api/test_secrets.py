@@ -6,7 +6,7 @@ import standardwebhooks
 from django.utils import timezone
 
 from subscriptions import ids
-from subscriptions.models import ApiKey, Endpoint, SecretAuditEntry, SigningSecret
+from subscriptions.models import ApiKey, AuditEntry, Endpoint, SigningSecret
 from tests.api_client import ApiClient, assert_problem, assert_refused
 from tests.encryption_keys import FIRST, SECOND, use
 from tests.factories import EndpointFactory, SigningSecretFactory, SubscriberFactory
@@ -48,7 +48,7 @@ def test_secrets_are_listed_without_their_texts(api: ApiClient, endpoint: Endpoi
             },
         ]
     }
-    assert SecretAuditEntry.objects.count() == 0
+    assert AuditEntry.objects.count() == 0
 
 
 def test_a_rotation_shows_the_new_secret_this_once_and_both_sign(api: ApiClient, endpoint: Endpoint):
@@ -114,8 +114,8 @@ def test_a_secret_is_revealed_and_who_asked_is_written_down(api: ApiClient, endp
     response = api.post(f"endpoints/{endpoint.id}/secrets/{secret.id}/reveal/", {})
     assert (response.status_code, response.json()) == (200, {"id": secret.id, "secret": STANDARD})
     assert response.headers["Cache-Control"] == "no-store"
-    entry = SecretAuditEntry.objects.get()
-    assert (entry.action, entry.secret, entry.endpoint) == ("revealed", secret.id, endpoint.id)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.object_id, entry.endpoint) == ("revealed", secret.id, endpoint.id)
     assert entry.actor == f"API key {ApiKey.objects.get()}"
 
 
@@ -140,7 +140,7 @@ def test_a_secret_is_found_by_its_own_endpoint_only(api: ApiClient, endpoint: En
         f"endpoints/ep_x/secrets/{other.id}/{verb}/",
     ):
         assert api.post(path, {}).status_code == 404
-    assert not SecretAuditEntry.objects.exists()
+    assert not AuditEntry.objects.exists()
 
 
 def test_the_secrets_of_an_endpoint_that_does_not_exist_are_404(api: ApiClient):

@@ -12,7 +12,7 @@ import trustme
 from django.conf import settings as django_settings
 from django.core.management import call_command
 
-from subscriptions.models import Endpoint, EndpointTls, SecretAuditEntry
+from subscriptions.models import AuditEntry, Endpoint, EndpointTls
 from tests.api_client import ApiClient, assert_refused
 from tests.certificates_made import chain, issued, key, pem
 from tests.encryption_keys import FIRST, FIRST_NAME, stored, use
@@ -75,7 +75,7 @@ def test_certificates_are_given_and_shown_and_the_key_never(
         assert "PRIVATE" not in text
         assert key(client).splitlines()[1] not in text
     assert EndpointTls.objects.get().client_key.startswith("-----BEGIN PRIVATE KEY-----")
-    [entry] = SecretAuditEntry.objects.all()
+    [entry] = AuditEntry.objects.exclude(action="changed")
     assert (entry.action, entry.endpoint, entry.detail) == (
         "imported",
         endpoint.id,
@@ -96,7 +96,14 @@ def test_what_is_left_out_stays_and_null_takes_away(
     assert stored(TABLE, "client_key") == [None]
     assert change(api, endpoint, ca_certificate=None).json() == NOTHING
     assert not EndpointTls.objects.exists()
-    assert [entry.action for entry in SecretAuditEntry.objects.order_by("id")] == ["imported", "expired"]
+    assert [entry.action for entry in AuditEntry.objects.order_by("id")] == [
+        "changed",
+        "imported",
+        "changed",
+        "changed",
+        "expired",
+        "changed",
+    ]
 
 
 def test_an_endpoint_can_be_created_with_them(api: ApiClient, authority: trustme.CA, client: trustme.LeafCert):
@@ -135,7 +142,7 @@ def test_wrong_ones_are_refused_by_field(
     assert error["field"] == "client_certificate"
     assert " expired on " in error["message"]
     assert not EndpointTls.objects.exists()
-    assert not SecretAuditEntry.objects.exists()
+    assert not AuditEntry.objects.exists()
 
 
 def test_they_need_https(api: ApiClient, authority: trustme.CA):
