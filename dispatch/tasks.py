@@ -1,15 +1,16 @@
 """The Celery tasks: thin, and tolerant of keywords that they do not know, so that old and new workers can mix."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from redis import RedisError
 
 from dispatch import fan_out, lanes, process, sweep, wake
-from subscriptions.models import EndpointTls
+from subscriptions.models import EndpointTls, IdempotentAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,17 @@ def warn_of_expiring_certificates(**_: Any) -> None:
     try:
         for tls in EndpointTls.objects.expiring(now := datetime.now(UTC)).iterator():
             logger.warning("endpoint %s: %s", tls.endpoint_id, " ".join(tls.warnings(now)))
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+@shared_task(name=wake.FORGET)
+def forget_idempotent_answers(**_: Any) -> None:
+    """Delete the remembered answers of the API that are too old to be given again. Beat asks for it every hour."""
+    expired = datetime.now(UTC) - timedelta(seconds=settings.WEBHOOKS.idempotency_lifetime)
+    try:
+        while IdempotentAnswer.objects.forget(expired):
+            pass
     except _DATABASE_LOST as error:
         _let_go_of_database(error)
 

@@ -132,6 +132,9 @@ class WebhookSettings:
     token_lifetime: float = _setting(
         300, "Seconds that an OAuth 2 access token is used if its token endpoint does not say how long it is good."
     )
+    idempotency_lifetime: float = _setting(
+        86400, "Seconds that the answer to a request with an `Idempotency-Key` is kept, to be given again."
+    )
     trusted_proxies: int = _setting(
         0,
         "Proxies in front of the web server that append to `X-Forwarded-For`. The audit log takes the client's address "

@@ -148,6 +148,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": WEBHOOKS.sweep_interval,
         "options": {"expires": WEBHOOKS.sweep_interval},
     },
+    "forget_idempotent_answers": {
+        "task": "dispatch.tasks.forget_idempotent_answers",
+        "schedule": crontab(minute="17"),
+        "options": {"expires": 1800},
+    },
     "warn_of_expiring_certificates": {
         "task": "dispatch.tasks.warn_of_expiring_certificates",
         "schedule": crontab(hour="6", minute="0"),

@@ -97,7 +97,7 @@ class OneEvent(One[Event]):
     serializer_class = EventWithDataSerializer
     tenant = "subscriber"
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         event = self.get_object()
         found = list(
             self.own(_DELIVERIES, "endpoint__subscriber")

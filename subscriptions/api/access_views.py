@@ -3,19 +3,19 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api.base import OfEndpoint
-from subscriptions.api.serializers import EndpointSerializer, NewCredentials, NewHeaders
+from subscriptions.api.serializers import NewCredentials, NewHeaders
+from subscriptions.api.single_endpoint import SingleEndpoint
 
 
-class ReplaceCredentials(OfEndpoint):
-    def put(self, request: Request, endpoint: str) -> Response:
-        found = self.endpoint()
-        found.set_credentials(self.read(NewCredentials)["credentials"], by=self.actor)
-        return Response(EndpointSerializer(found).data)
+class ReplaceCredentials(SingleEndpoint):
+    def put(self, request: Request, id: str) -> Response:  # noqa: A002
+        with self.locked() as found:
+            found.set_credentials(self.read(NewCredentials)["credentials"], by=self.actor)
+            return self.shown(self.get_object())
 
 
-class ReplaceHeaders(OfEndpoint):
-    def put(self, request: Request, endpoint: str) -> Response:
-        found = self.endpoint()
-        found.set_headers(self.read(NewHeaders)["headers"], by=self.actor)
-        return Response(EndpointSerializer(found).data)
+class ReplaceHeaders(SingleEndpoint):
+    def put(self, request: Request, id: str) -> Response:  # noqa: A002
+        with self.locked() as found:
+            found.set_headers(self.read(NewHeaders)["headers"], by=self.actor)
+            return self.shown(self.get_object())

@@ -22,11 +22,17 @@ How a view is written:
 - Bodies are read with `self.read(kind)`.
 - `self.actor` is what domain verbs take as `by` for the audit log.
 - A PUT, PATCH or DELETE of a single row works on `with self.locked() as row:`, which holds the row until the change is
-  committed, and refuses it where `If-Match` names another state of the row. Answer with `self.shown(row)`.
+  committed, and refuses it where `If-Match` names another state of the row. Answer, still inside, with
+  `self.shown(self.get_object())`. Views that find a row by their address without showing it to GET are `Single`, those
+  of an endpoint `SingleEndpoint`.
+- A POST with an `Idempotency-Key` runs in one transaction with the note of its answer. What must happen after the
+  commit, such as waiting for what a worker makes of it, stands in `finalize_response`, which DRF calls last.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -34,13 +40,15 @@ from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from subscriptions.api import idempotency
 from subscriptions.api.authentication import Caller
+from subscriptions.api.etags import check_match, etag_of
 from subscriptions.api.fields import SubscriberField
 from subscriptions.api.pagination import NewestFirst
 from subscriptions.api.serializers import Input, NoFilters
@@ -105,6 +113,12 @@ class View(APIView):
         """Who is asking, for the audit log."""
         return Actor(self.caller.name, client_address(self.request))
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST" and idempotency.META in request.META and hasattr(self, "post"):
+            # DRF takes the handler from here.
+            self.__dict__["post"] = partial(idempotency.once, self.post, self.caller.id)
+
     def own(self, rows: QuerySet[R, Row], tenant: str | None = None) -> QuerySet[R, Row]:
         """Leave only what the caller may know of. `tenant` is for rows of another model than the view's."""
         lookup = tenant or self.tenant
@@ -143,7 +157,7 @@ class Many(View, ListAPIView[M]):
         return queryset.filter(**self.read(self.filters, given))
 
 
-class One(View, RetrieveAPIView[M]):
+class Single(View, GenericAPIView[M]):
     """One row by what its address names it with."""
 
     def get_queryset(self) -> QuerySet[M]:
@@ -159,16 +173,30 @@ class One(View, RetrieveAPIView[M]):
 
     @contextmanager
     def locked(self) -> Iterator[M]:
-        """Hold the row until the change of it is committed. Raises `NotFound`."""
+        """Hold the row until the change of it is committed. Raises `NotFound` and `PreconditionFailed`."""
         with transaction.atomic():
             found = self.get_object()
             found._meta.model._default_manager.select_for_update().get(pk=found.pk)
             # Read again: what was read before the lock may have been changed before it.
-            yield self.get_object()
+            row = self.get_object()
+            check_match(self.request, etag_of(self.get_serializer(row).data, self.stamps(row)))
+            yield row
 
-    def shown(self, row: M) -> Response:
+    def stamps(self, row: M) -> Any:
+        """Return what changes with the row without being shown."""
+        return None
+
+    def shown(self, row: M, status: int = HTTPStatus.OK) -> Response:
         """Answer with the row as it is now."""
-        return Response(self.get_serializer(row).data)
+        data = self.get_serializer(row).data
+        return Response(data, status, headers={"ETag": etag_of(data, self.stamps(row))})
+
+
+class One(Single[M]):
+    """A single row that can be read."""
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.shown(self.get_object())
 
 
 class OfEndpoint(View):

@@ -1,12 +1,14 @@
 """The API's routes of TLS and egress: an endpoint's own certificates, and where requests come from."""
 
 from django.conf import settings
+from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.base import EVERY_READER, OfEndpoint, View
+from subscriptions.api.etags import check_match, etag_of
 from subscriptions.api.serializers import TlsChange, TlsSerializer
-from subscriptions.models import EndpointTls
+from subscriptions.models import Endpoint, EndpointTls
 
 
 class Tls(OfEndpoint):
@@ -16,7 +18,10 @@ class Tls(OfEndpoint):
         return _shown(EndpointTls.objects.filter(endpoint=self.endpoint()).first())
 
     def patch(self, request: Request, endpoint: str) -> Response:
-        return _shown(self.endpoint().set_tls(self.read(TlsChange), by=self.actor))
+        with transaction.atomic():
+            found = Endpoint.objects.select_for_update().get(pk=self.endpoint().pk)
+            check_match(request, _etag(EndpointTls.objects.filter(endpoint=found).first()))
+            return _shown(found.set_tls(self.read(TlsChange), by=self.actor))
 
 
 class EgressIps(View):
@@ -30,4 +35,9 @@ class EgressIps(View):
 
 
 def _shown(tls: EndpointTls | None) -> Response:
-    return Response(TlsSerializer(tls or EndpointTls()).data)
+    return Response(TlsSerializer(tls or EndpointTls()).data, headers={"ETag": _etag(tls)})
+
+
+def _etag(tls: EndpointTls | None) -> str:
+    # The key is not shown, but not changed without a new certificate or a new moment either.
+    return etag_of(TlsSerializer(tls or EndpointTls()).data)

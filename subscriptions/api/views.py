@@ -16,6 +16,7 @@ from subscriptions.api.serializers import (
     NewSubscriber,
     SubscriberSerializer,
 )
+from subscriptions.api.single_endpoint import SingleEndpoint
 from subscriptions.models import Endpoint, EventType, Subscriber
 from subscriptions.models.endpoint_access import with_access
 
@@ -57,10 +58,8 @@ class Endpoints(Many[Endpoint]):
         )
 
 
-class OneEndpoint(One[Endpoint]):
-    queryset = with_access(Endpoint.objects.prefetch_related("event_type_patterns"))
-    serializer_class = EndpointSerializer
-    tenant = "subscriber"
+class OneEndpoint(SingleEndpoint, One[Endpoint]):
+    """An endpoint that can be read."""
 
 
 class EventTypes(Many[EventType]):

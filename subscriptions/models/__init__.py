@@ -5,6 +5,7 @@ from subscriptions.models.endpoint_access import CustomHeaders, EndpointCredenti
 from subscriptions.models.endpoint_state import EndpointState
 from subscriptions.models.endpoint_tls import EndpointTls
 from subscriptions.models.event_type import EventType
+from subscriptions.models.idempotency import IdempotentAnswer
 from subscriptions.models.signing_secret import SigningSecret
 from subscriptions.models.subscriber import Subscriber
 
@@ -20,6 +21,7 @@ __all__ = [
     "EndpointTls",
     "EventType",
     "EventTypePattern",
+    "IdempotentAnswer",
     "Scope",
     "SigningSecret",
     "Subscriber",

@@ -1,6 +1,7 @@
 """What lets an endpoint's requests in at their receiver. Replaced as a whole, and never shown again."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -110,6 +111,15 @@ def shown_header_names(endpoint: Endpoint) -> list[str]:
     """Return the names of an endpoint's custom headers."""
     kept = _kept(endpoint, "custom_headers", CustomHeaders.objects.defer("headers"))
     return [] if kept is None else list(kept.names)
+
+
+def access_changed_at(endpoint: Endpoint) -> list[datetime | None]:
+    """Return when its credentials and its custom headers were changed last."""
+    kept = (
+        _kept(endpoint, "credentials", EndpointCredentials.objects.defer("secret")),
+        _kept(endpoint, "custom_headers", CustomHeaders.objects.defer("headers")),
+    )
+    return [None if row is None else row.changed_at for row in kept]
 
 
 def with_access(endpoints: models.QuerySet[Endpoint]) -> models.QuerySet[Endpoint]:

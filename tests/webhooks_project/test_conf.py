@@ -52,6 +52,7 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("custom_headers", 20, "5", 5),
     ("custom_headers_size", 8192, "100", 100),
     ("token_lifetime", 300, "60", 60.0),
+    ("idempotency_lifetime", 86400, "3600", 3600.0),
     ("trusted_proxies", 0, "2", 2),
     (
         "encryption_keys",

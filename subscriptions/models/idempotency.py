@@ -1,0 +1,68 @@
+"""What the API answered to requests with an `Idempotency-Key`, so that it can answer them again."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, models
+
+from subscriptions.encrypted_fields import EncryptedJSONField
+
+MAX_KEY_LENGTH = 255
+# How a request waits for its twin that came first: on SQLite all who write wait for each other. On PostgreSQL whatever
+# the transaction waits for afterwards is given up as soon, as others may wait for it.
+_WAIT = {"postgresql": "FROM (SELECT set_config('lock_timeout', '5000', true)) AS waits", "sqlite": "WHERE true"}
+_FORGOTTEN_AT_ONCE = 1000
+
+
+class IdempotentAnswerManager(models.Manager["IdempotentAnswer"]):
+    def claim(self, *, owner: str, key: str, fingerprint: str, now: datetime, expired: datetime) -> int | None:
+        """Take `key` for the transaction that is under way. Return the row, or None where there is an answer already.
+
+        An answer from before `expired` counts no more. Waits while a twin in another transaction has the key. On
+        PostgreSQL raises `OperationalError` with SQLSTATE 55P03 if that takes too long.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""INSERT INTO subscriptions_idempotentanswer (owner, key, fingerprint, created_at)
+                    SELECT %s, %s, %s, %s {_WAIT[connection.vendor]}
+                    ON CONFLICT (owner, key) DO UPDATE
+                    SET fingerprint = excluded.fingerprint, created_at = excluded.created_at
+                    WHERE subscriptions_idempotentanswer.created_at < %s
+                    RETURNING id""",  # noqa: S608 - one of two constants
+                [owner, key, fingerprint, now, expired],
+            )
+            row = cursor.fetchone()
+        return None if row is None else int(row[0])
+
+    def forget(self, expired: datetime) -> int:
+        """Delete up to 1,000 answers from before `expired`. Return how many."""
+        oldest = self.filter(created_at__lt=expired).order_by("created_at").values("pk")[:_FORGOTTEN_AT_ONCE]
+        return self.filter(pk__in=list(oldest.values_list("pk", flat=True))).delete()[0]
+
+
+class IdempotentAnswer(models.Model):
+    """The answer to a request with an `Idempotency-Key`. Is committed together with what the request did."""
+
+    id = models.BigAutoField(primary_key=True)
+    owner = models.CharField(max_length=60, help_text="Who sent the request: an API key or a user.")
+    key = models.CharField(max_length=MAX_KEY_LENGTH)
+    # Of method, address and body.
+    fingerprint = models.CharField(max_length=64)
+    # Null only inside the transaction that makes it. Encrypted, as some answers show a secret.
+    answer: Any = EncryptedJSONField(null=True)
+    created_at = models.DateTimeField()
+
+    objects = IdempotentAnswerManager()
+
+    class Meta:
+        constraints = [
+            # Serves and decides `claim`.
+            models.UniqueConstraint(fields=["owner", "key"], name="subscriptions_idempotentanswer_key"),
+        ]
+        indexes = [
+            # Serves `forget`.
+            models.Index("created_at", name="subscriptions_idempotent_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.key}"
