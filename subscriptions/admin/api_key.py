@@ -7,27 +7,43 @@ from django.utils import timezone
 
 from subscriptions.admin.base import actor_of, moment, show_once
 from subscriptions.admin.registering import RegisteringAdmin
+from subscriptions.admin.subscriber_select import SubscriberSelect
 from subscriptions.admin.typed import ModelForm
 from subscriptions.models import ApiKey
+
+_MOMENTS = [moment("created_at"), moment("last_used_at"), moment("revoked_at")]
 
 
 class NewApiKeyForm(ModelForm[ApiKey]):
     class Meta:
         model = ApiKey
-        fields = ["name"]
+        fields = ["name", "scope", "subscriber", "expires_at"]
+        widgets = {"subscriber": SubscriberSelect(ApiKey._meta.get_field("subscriber"), admin.site)}
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(RegisteringAdmin[ApiKey]):
-    list_display = ["name", "prefix", moment("created_at"), moment("revoked_at")]
-    list_filter = [("revoked_at", admin.EmptyFieldListFilter), "created_at"]
+    list_display = [
+        "name",
+        "prefix",
+        "scope",
+        "subscriber",
+        moment("last_used_at"),
+        moment("expires_at"),
+        moment("revoked_at"),
+    ]
+    list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter), "created_at"]
+    list_select_related = ["subscriber"]
     search_fields = ["name", "prefix"]
-    id_lookups = {"key": "pk"}
-    fields = ["name", "prefix", "id", moment("created_at"), moment("revoked_at")]
-    readonly_fields = ["prefix", "id", moment("created_at"), moment("revoked_at")]
+    id_lookups = {"key": "pk", "sub": "subscriber"}
+    fields = ["name", "scope", "subscriber", "prefix", "id", "expires_at", *_MOMENTS]
+    readonly_fields = ["scope", "subscriber", "prefix", "id", *_MOMENTS]
     actions = ["revoke"]
     add_form = NewApiKeyForm
-    add_fields = ["name"]
+    add_fields = ["name", "scope", "subscriber", "expires_at"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        return [] if obj is None else super().get_readonly_fields(request, obj)
 
     def register(self, request: HttpRequest, values: dict[str, Any]) -> ApiKey:
         api_key, text = ApiKey.objects.generate(**values, by=actor_of(request))

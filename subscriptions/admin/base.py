@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from subscriptions import ids
 from subscriptions.admin.typed import ModelAdmin, ModelForm, TabularInline
 from subscriptions.client_address import client_address
-from subscriptions.models.audit import Actor
+from subscriptions.models.audit import Action, Actor, record
 
 M = TypeVar("M", bound=Model)
 Parent = TypeVar("Parent", bound=Model)
@@ -39,6 +39,24 @@ class RecordAdmin(ModelAdmin[M]):
     def save_model(self, request: HttpRequest, obj: M, form: ModelForm[M], change: bool) -> None:
         # Only what was changed here: a worker may have changed the rest since the page was opened.
         obj.save(update_fields=form.changed_data if change else None)
+        if not change:
+            record(Action.CREATED, obj, by=actor_of(request))
+        elif form.changed_data:
+            record(Action.CHANGED, obj, by=actor_of(request), fields=form.changed_data)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        if formset.has_changed():
+            record(Action.CHANGED, form.instance, by=actor_of(request), fields=[formset.prefix])
+
+    def delete_model(self, request: HttpRequest, obj: M) -> None:
+        record(Action.DELETED, obj, by=actor_of(request))
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
+        for row in queryset:
+            record(Action.DELETED, row, by=actor_of(request))
+        super().delete_queryset(request, queryset)
 
 
 class PartInline(TabularInline[M, Parent]):

@@ -1,8 +1,13 @@
 from django.urls import path, re_path
 
-from subscriptions.api import access_views, challenge_views, secret_views, tls_views, views
+from subscriptions.api import access_views, api_key_views, audit_views, challenge_views, secret_views, tls_views, views
 
 urlpatterns = [
+    path("api-keys/", api_key_views.ApiKeys.as_view()),
+    path("api-keys/<str:id>/", api_key_views.OneApiKey.as_view()),
+    path("api-keys/<str:id>/expire/", api_key_views.ExpireApiKey.as_view()),
+    path("api-keys/<str:id>/revoke/", api_key_views.RevokeApiKey.as_view()),
+    path("audit-log/", audit_views.AuditLog.as_view()),
     path("subscribers/", views.Subscribers.as_view()),
     path("subscribers/<str:id>/", views.OneSubscriber.as_view()),
     path("endpoints/", views.Endpoints.as_view()),

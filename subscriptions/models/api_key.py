@@ -52,6 +52,8 @@ class ApiKeyManager(models.Manager["ApiKey"]):
 
         A key of the scope `subscriber` needs one. Raises Django's `ValidationError`, by field.
         """
+        if expires_at is not None and expires_at <= timezone.now():
+            raise ValidationError({"expires_at": "This moment has passed. Write one to come, or none."})
         text = _PREFIX + secrets.token_urlsafe(32)
         api_key = self.model(
             name=name,
@@ -116,7 +118,6 @@ class ApiKey(models.Model):
                 condition=models.Q(scope=Scope.SUBSCRIBER, subscriber__isnull=False)
                 | (~models.Q(scope=Scope.SUBSCRIBER) & models.Q(subscriber__isnull=True)),
                 name="subscriptions_apikey_subscriber_by_scope",
-                violation_error_message="A key of the scope 'subscriber' needs a subscriber, and no other key has one.",
             ),
         ]
 
@@ -124,9 +125,13 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     def clean(self) -> None:
-        """Raise Django's `ValidationError` for a name that could not stand in one line."""
+        """Raise Django's `ValidationError`, by field."""
         if not self.name.isprintable():
-            raise ValidationError({"name": "Write the name in printable characters."})
+            raise ValidationError({"name": "Write it in printable characters."})
+        if (self.scope == Scope.SUBSCRIBER) != (self.subscriber_id is not None):
+            raise ValidationError(
+                {"subscriber": "A key of the scope 'subscriber' needs a subscriber, no other key has one."}
+            )
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now

@@ -85,9 +85,23 @@ def test_an_address_of_nothing_leads_back_to_the_start(admin_client: Client):
         assert response.status_code == 302
 
 
+def test_what_is_changed_on_pages_is_written_down(admin_client: Client):
+    admin_client.post(page(Subscriber, "add"), {"name": "Acme", "uid": ""})
+    acme = Subscriber.objects.get()
+    admin_client.post(page(acme), {"name": "Acme Inc.", "uid": ""})
+    admin_client.post(page(acme), {"name": "Acme Inc.", "uid": ""})
+    admin_client.post(page(acme, "delete"), {"post": "yes"})
+    rows = AuditEntry.objects.order_by("id").values_list("action", "object_id", "fields", "actor", "client_address")
+    assert list(rows) == [
+        ("created", acme.id, [], "user admin", "127.0.0.1"),
+        ("changed", acme.id, ["name"], "user admin", "127.0.0.1"),
+        ("deleted", acme.id, [], "user admin", "127.0.0.1"),
+    ]
+
+
 class TestApiKeys:
     def test_a_key_is_made_by_name_and_shown_once(self, admin_client: Client):
-        response = admin_client.post(page(ApiKey, "add"), {"name": "CI"})
+        response = admin_client.post(page(ApiKey, "add"), {"name": "CI", "scope": "admin"})
         api_key = ApiKey.objects.get()
         (shown, _) = messages_of(response)
         text = shown.partition("<code>")[2].partition("</code>")[0]
@@ -99,7 +113,7 @@ class TestApiKeys:
         assert api_key.prefix in seen_later
 
     def test_a_key_without_a_name_is_not_made(self, admin_client: Client):
-        response = admin_client.post(page(ApiKey, "add"), {"name": ""})
+        response = admin_client.post(page(ApiKey, "add"), {"name": "", "scope": "admin"})
         assert errors_of(response) == {"name": ["This field is required."]}
         assert not ApiKey.objects.exists()
 

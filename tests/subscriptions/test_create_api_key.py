@@ -2,12 +2,14 @@ import io
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from subscriptions.models import ApiKey
+from subscriptions.models import ApiKey, AuditEntry
+from tests.factories import SubscriberFactory
 
 SECONDS = 60
 
@@ -91,3 +93,44 @@ def test_a_database_without_tables_is_told_in_a_sentence(tmp_path: Path) -> None
     assert ended.stderr == (
         "CommandError: The database lacks tables or columns of this version. Run `python manage.py migrate` first.\n"
     )
+
+
+@pytest.mark.django_db
+def test_a_key_may_have_a_scope_a_subscriber_and_an_end() -> None:
+    acme = SubscriberFactory(uid="acme")
+    stdout, stderr = io.StringIO(), io.StringIO()
+    options = {"scope": "subscriber", "subscriber": "acme", "expires": "2100-01-31"}
+    call_command("create_api_key", "Acme", **options, stdout=stdout, stderr=stderr)
+
+    found = ApiKey.objects.find(stdout.getvalue().strip())
+    assert found
+    assert (found.scope, found.subscriber) == ("subscriber", acme)
+    assert found.expires_at == datetime(2100, 1, 31, tzinfo=UTC)
+    assert AuditEntry.objects.get().actor == "manage.py create_api_key"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            {"scope": "subscriber"},
+            "The subscriber does not fit. A key of the scope 'subscriber' needs a subscriber, no other key has one.",
+        ),
+        ({"scope": "subscriber", "subscriber": "x"}, "There is no subscriber with the id or uid 'x'."),
+        (
+            {"expires": "soon"},
+            "--expires soon cannot be read. Write a date (2030-01-31) or a time (2030-01-31T12:00:00Z).",
+        ),
+        (
+            {"expires": "2020-01-01"},
+            "The expires at does not fit. This moment has passed. Write one to come, or none.",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_told_in_a_sentence(options: dict[str, str], expected: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        call_command("create_api_key", "CI", **options)
+
+    assert str(refused.value) == expected
+    assert not ApiKey.objects.exists()
