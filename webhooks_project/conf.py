@@ -19,6 +19,7 @@ DEBUG_ENCRYPTION_KEY = EncryptionKey(base64.b64encode(b"only-for-debugging".ljus
 
 _MAY_BE_ZERO = {
     "custom_headers",
+    "api_rate_limit",
     "trusted_proxies",
     "enforce_event_types",
     "egress_proxy_resolves",
@@ -131,6 +132,9 @@ class WebhookSettings:
     )
     token_lifetime: float = _setting(
         300, "Seconds that an OAuth 2 access token is used if its token endpoint does not say how long it is good."
+    )
+    api_rate_limit: int = _setting(
+        0, "Requests that one API key may send in a minute, if it has no limit of its own. 0: any number."
     )
     idempotency_lifetime: float = _setting(
         86400, "Seconds that the answer to a request with an `Idempotency-Key` is kept, to be given again."

@@ -17,7 +17,7 @@ _MOMENTS = [moment("created_at"), moment("last_used_at"), moment("revoked_at")]
 class NewApiKeyForm(ModelForm[ApiKey]):
     class Meta:
         model = ApiKey
-        fields = ["name", "scope", "subscriber", "expires_at"]
+        fields = ["name", "scope", "subscriber", "expires_at", "rate_limit"]
         widgets = {"subscriber": SubscriberSelect(ApiKey._meta.get_field("subscriber"), admin.site)}
 
 
@@ -36,11 +36,11 @@ class ApiKeyAdmin(RegisteringAdmin[ApiKey]):
     list_select_related = ["subscriber"]
     search_fields = ["name", "prefix"]
     id_lookups = {"key": "pk", "sub": "subscriber"}
-    fields = ["name", "scope", "subscriber", "prefix", "id", "expires_at", *_MOMENTS]
+    fields = ["name", "scope", "subscriber", "prefix", "id", "expires_at", "rate_limit", *_MOMENTS]
     readonly_fields = ["scope", "subscriber", "prefix", "id", *_MOMENTS]
     actions = ["revoke"]
     add_form = NewApiKeyForm
-    add_fields = ["name", "scope", "subscriber", "expires_at"]
+    add_fields = ["name", "scope", "subscriber", "expires_at", "rate_limit"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         return [] if obj is None else super().get_readonly_fields(request, obj)

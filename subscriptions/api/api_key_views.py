@@ -21,6 +21,7 @@ class ApiKeySerializer(serializers.Serializer[ApiKey]):
     prefix = serializers.CharField()
     scope = WordField(Scope.choices)
     subscriber = serializers.CharField(source="subscriber_id")
+    rate_limit = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField()
@@ -32,6 +33,7 @@ class NewApiKey(Input):
     scope = WordField(Scope.choices)
     subscriber = SubscriberField(required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    rate_limit = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=10**6)
 
 
 class ApiKeyFilters(Input):

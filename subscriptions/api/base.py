@@ -46,7 +46,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from subscriptions.api import idempotency
+from subscriptions.api import idempotency, rate_limiting
 from subscriptions.api.authentication import Caller
 from subscriptions.api.etags import check_match, etag_of
 from subscriptions.api.fields import SubscriberField
@@ -115,6 +115,7 @@ class View(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        rate_limiting.limit(self.caller.api_key, self.headers)
         if request.method == "POST" and idempotency.META in request.META and hasattr(self, "post"):
             # DRF takes the handler from here.
             self.__dict__["post"] = partial(idempotency.once, self.post, self.caller.id)

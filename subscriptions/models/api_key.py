@@ -46,6 +46,7 @@ class ApiKeyManager(models.Manager["ApiKey"]):
         scope: Scope = Scope.ADMIN,
         subscriber: Subscriber | None = None,
         expires_at: datetime | None = None,
+        rate_limit: int | None = None,
         by: Actor = PLATFORM,
     ) -> tuple["ApiKey", str]:
         """Create a key called `name`. Return it with its text, which is not kept and cannot be shown again.
@@ -60,6 +61,7 @@ class ApiKeyManager(models.Manager["ApiKey"]):
             scope=scope,
             subscriber=subscriber,
             expires_at=expires_at,
+            rate_limit=rate_limit,
             prefix=text[:_SHOWN_CHARACTERS],
             hash=_hash(text),
         )
@@ -102,6 +104,11 @@ class ApiKey(models.Model):
         blank=True,
         related_name="api_keys",
         help_text="Whose key it is, with the scope 'subscriber'.",
+    )
+    rate_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Requests that it may send in a minute. Empty: as set for all keys. 0: any number.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Works until then. Empty: until it is revoked.")

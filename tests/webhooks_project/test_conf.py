@@ -52,6 +52,7 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("custom_headers", 20, "5", 5),
     ("custom_headers_size", 8192, "100", 100),
     ("token_lifetime", 300, "60", 60.0),
+    ("api_rate_limit", 0, "600", 600),
     ("idempotency_lifetime", 86400, "3600", 3600.0),
     ("trusted_proxies", 0, "2", 2),
     (
@@ -75,7 +76,7 @@ KEY = "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE="
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
 MAY_BE_ZERO = [
     *("custom_headers", "retry_jitter", "retry_after_max", "response_limit"),
-    *("flush_interval", "pump_linger", "wake_pause", "trusted_proxies"),
+    *("flush_interval", "pump_linger", "wake_pause", "trusted_proxies", "api_rate_limit"),
 ]
 
 

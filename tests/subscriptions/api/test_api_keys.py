@@ -23,6 +23,7 @@ def test_a_key_is_shown_once_and_good_for_its_scope(api: ApiClient):
         "prefix": text[:12],
         "scope": "publish",
         "subscriber": None,
+        "rate_limit": None,
         "created_at": made["created_at"],
         "expires_at": "2100-01-01T00:00:00Z",
         "last_used_at": None,
