@@ -10,6 +10,7 @@ from django.utils import timezone
 from subscriptions.models import ApiKey, AuditEntry, Scope, Subscriber
 
 PROBLEM = "application/problem+json"
+HEADERS = {"Idempotency-Key"}
 
 
 class ApiClient:
@@ -37,15 +38,21 @@ class ApiClient:
         return self._client.generic(method, f"/api/v1/{path}", body, content_type, headers=self._headers)
 
 
-def assert_problem(response: HttpResponse, status: int, title: str, detail: str, errors: dict[str, str]) -> None:
-    """Check every member of a problem document (RFC 9457)."""
+def assert_problem(response: Any, status: int, title: str, detail: str, errors: dict[str, str]) -> None:
+    """Check every member of a problem document (RFC 9457). Errors of a body point into it, those of headers don't."""
+    has_body = response.wsgi_request.method in {"POST", "PUT", "PATCH"}
+
+    def told(field: str, message: str) -> dict[str, str]:
+        pointer = {"pointer": f"#/{field.replace('.', '/')}"} if has_body and field not in HEADERS else {}
+        return {"field": field, **pointer, "message": message}
+
     assert response.headers["Content-Type"] == PROBLEM
     assert json.loads(response.content) == {
         "type": "about:blank",
         "title": title,
         "status": status,
         "detail": detail,
-        "errors": [{"field": field, "message": message} for field, message in errors.items()],
+        "errors": [told(field, message) for field, message in errors.items()],
     }
     assert response.status_code == status
 

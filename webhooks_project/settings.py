@@ -121,6 +121,8 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "subscriptions.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
+    # No ?format=…: there is JSON.
+    "URL_FORMAT_OVERRIDE": None,
 }
 
 REDIS_URL = os.environ.get("REDIS_URL") or "redis://localhost:6379/0"

@@ -19,7 +19,8 @@ How a view is written:
   from the others of its view wants a view of its own.
 - Rows are only ever taken from `self.own(queryset)`, or from `get_queryset()` and `get_object()`, which do that: what
   is another subscriber's does not exist. Rows below an endpoint's address: `OfEndpoint` and its `endpoint()`.
-- Bodies are read with `self.read(kind)`.
+- Bodies are read with `self.read(kind)`. Query parameters are those of `filters`, all others are refused. A list
+  filters by them; other views read them with `self.read(self.filters, self.request.query_params.dict())`.
 - `self.actor` is what domain verbs take as `by` for the audit log.
 - A PUT, PATCH or DELETE of a single row works on `with self.locked() as row:`, which holds the row until the change is
   committed, and refuses it where `If-Match` names another state of the row. Answer, still inside, with
@@ -51,6 +52,7 @@ from subscriptions.api.authentication import Caller
 from subscriptions.api.etags import check_match, etag_of
 from subscriptions.api.fields import SubscriberField
 from subscriptions.api.pagination import NewestFirst
+from subscriptions.api.problems import InvalidParameter
 from subscriptions.api.serializers import Input, NoFilters
 from subscriptions.client_address import client_address
 from subscriptions.models import Endpoint, Scope
@@ -61,6 +63,7 @@ Row = TypeVar("Row")
 R = TypeVar("R", bound=Model)
 
 ADMINS = frozenset({Scope.ADMIN})
+_READING = frozenset({"GET", "HEAD"})
 PUBLISHERS = frozenset({Scope.ADMIN, Scope.PUBLISH})
 READERS = frozenset({Scope.ADMIN, Scope.READ})
 EVERY_READER = READERS | {Scope.SUBSCRIBER}
@@ -91,12 +94,15 @@ class View(APIView):
     tenant: ClassVar[str | None]
     readers: ClassVar[frozenset[Scope] | None] = None
     writers: ClassVar[frozenset[Scope] | None] = None
+    # Its query parameters. The source of each is a look-up where it filters a list.
+    filters: ClassVar[type[Input]] = NoFilters
+    page_parameters: ClassVar[frozenset[str]] = frozenset()
     permission_classes = (ScopeAllows,)
 
     @classmethod
     def allowed_scopes(cls, method: str) -> frozenset[Scope]:
         """Say which scopes may use `method`."""
-        reads = method in {"GET", "HEAD"}
+        reads = method in _READING
         declared = cls.readers if reads else cls.writers
         if declared is not None:
             return declared
@@ -115,10 +121,19 @@ class View(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if request.META["QUERY_STRING"]:
+            self._check_parameters(request)
         rate_limiting.limit(self.caller.api_key, self.headers)
         if request.method == "POST" and idempotency.META in request.META and hasattr(self, "post"):
             # DRF takes the handler from here.
             self.__dict__["post"] = partial(idempotency.once, self.post, self.caller.id)
+
+    def _check_parameters(self, request: Request) -> None:
+        known = {*self.filters().fields, *self.page_parameters} if request.method in _READING else set()
+        wrong = {name: "There is no such field." for name in request.query_params if name not in known}
+        wrong |= {name: "Write it once." for name, texts in request.query_params.lists() if len(texts) > 1}
+        if wrong:
+            raise InvalidParameter(wrong)
 
     def own(self, rows: QuerySet[R, Row], tenant: str | None = None) -> QuerySet[R, Row]:
         """Leave only what the caller may know of. `tenant` is for rows of another model than the view's."""
@@ -147,14 +162,13 @@ class View(APIView):
 class Many(View, ListAPIView[M]):
     """A list, newest first. `filters` names the query parameters; the source of each is a look-up."""
 
-    filters: ClassVar[type[Input]] = NoFilters
+    page_parameters = frozenset({NewestFirst.page_size_query_param, NewestFirst.cursor_query_param})
 
     def get_queryset(self) -> QuerySet[M]:
         return self.own(super().get_queryset())
 
     def filter_queryset(self, queryset: QuerySet[M, Row]) -> QuerySet[M, Row]:
-        of_the_page = {NewestFirst.page_size_query_param, NewestFirst.cursor_query_param}
-        given = {name: text for name, text in self.request.query_params.items() if name not in of_the_page}
+        given = {name: text for name, text in self.request.query_params.items() if name not in self.page_parameters}
         return queryset.filter(**self.read(self.filters, given))
 
 

@@ -14,18 +14,21 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, transaction
 from django.utils import timezone
-from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api.problems import Conflict
+from subscriptions.api.problems import Conflict, InvalidParameter
 from subscriptions.models.idempotency import MAX_KEY_LENGTH, IdempotentAnswer
 
 HEADER = "Idempotency-Key"
 META = "HTTP_IDEMPOTENCY_KEY"
 REPLAYED = "Idempotency-Replayed"
 _LOCK_NOT_AVAILABLE = "55P03"
+
+
+class KeyUsedBefore(Conflict):
+    of_body = False
 
 
 class TwinUnderWay(Conflict):
@@ -67,7 +70,7 @@ def _key(request: Request) -> str:
     if len(text) >= 2 and text[0] == text[-1] == '"':
         text = text[1:-1]
     if not (0 < len(text) <= MAX_KEY_LENGTH and text.isascii() and text.isprintable()):
-        raise ValidationError({HEADER: f"Write a key of 1 to {MAX_KEY_LENGTH} printable ASCII characters."})
+        raise InvalidParameter({HEADER: f"Write a key of 1 to {MAX_KEY_LENGTH} printable ASCII characters."})
     return str(text)
 
 
@@ -85,6 +88,6 @@ def _remembered(response: Response) -> dict[str, Any]:
 
 def _again(earlier: IdempotentAnswer, fingerprint: str) -> Response:
     if earlier.fingerprint != fingerprint:
-        raise Conflict({HEADER: f"The key {earlier.key!r} was used before, for another request."})
+        raise KeyUsedBefore({HEADER: f"The key {earlier.key!r} was used before, for another request."})
     kept = earlier.answer
     return Response(kept["body"], kept["status"], headers=kept["headers"] | {REPLAYED: "true"})

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
-from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -20,6 +21,7 @@ from subscriptions.encryption import EncryptionError
 
 CONTENT_TYPE = "application/problem+json"
 _API_PATH = "/api/"
+_WITH_BODY = {"POST", "PUT", "PATCH"}
 _OF_THE_WHOLE = {NON_FIELD_ERRORS, str(api_settings.NON_FIELD_ERRORS_KEY)}
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,12 @@ log = logging.getLogger(__name__)
 class Conflict(exceptions.APIException):
     status_code = HTTPStatus.CONFLICT
     default_code = "conflict"
+
+
+class InvalidParameter(exceptions.ValidationError):
+    """A query parameter or a header is wrong."""
+
+    of_body = False
 
 
 class Unavailable(exceptions.APIException):
@@ -54,19 +62,30 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(known, context)
     if response is None or not isinstance(known, exceptions.APIException):
         return response
-    response.data = body_of(known)
+    # What is wrong with a query or a header is nowhere in the body.
+    points_into_body = context["request"].method in _WITH_BODY and getattr(known, "of_body", True)
+    response.data = body_of(known, pointers=points_into_body)
     response.content_type = CONTENT_TYPE
     return response
 
 
-def body_of(error: exceptions.APIException) -> dict[str, Any]:
-    """Build the body that tells of `error`."""
-    found = list(_messages(error.detail))
+def body_of(error: exceptions.APIException, *, pointers: bool = False) -> dict[str, Any]:
+    """Build the body that tells of `error`. `pointers` says where in the request's body each field stands."""
+    found = [(".".join(path), path, message) for path, message in _messages(error.detail)]
     return problem(
         error.status_code,
-        " ".join(f"{field}: {message}" if field else message for field, message in found),
-        [{"field": field, "message": message} for field, message in found if field],
+        " ".join(f"{field}: {message}" if field else message for field, _, message in found),
+        [
+            {"field": field, **({"pointer": _pointer(path)} if pointers else {}), "message": message}
+            for field, path, message in found
+            if field
+        ],
     )
+
+
+def _pointer(path: tuple[str, ...]) -> str:
+    """Write a JSON pointer as the fragment of a URI (RFC 6901, section 6)."""
+    return "#" + "".join("/" + quote(part.replace("~", "~0").replace("/", "~1"), safe="~") for part in path)
 
 
 def _known(error: Exception) -> Exception:
@@ -85,6 +104,10 @@ def _known(error: Exception) -> Exception:
             return Unavailable(
                 "A secret cannot be read or stored with the encryption keys that the dispatcher has. Its log says more."
             )
+        case Http404():
+            return exceptions.NotFound()
+        case PermissionDenied():
+            return exceptions.PermissionDenied()
         case exceptions.NotAuthenticated():
             error.detail = exceptions.ErrorDetail("Send an API key in the header `Authorization: Bearer whk_…`.")
         case exceptions.UnsupportedMediaType():
@@ -92,17 +115,17 @@ def _known(error: Exception) -> Exception:
     return error
 
 
-def _messages(detail: Any, field: str = "") -> Iterator[tuple[str, str]]:
-    """Walk through an exception's detail. Yields fields, such as `event_types.0`, and what is wrong with them."""
+def _messages(detail: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Walk through an exception's detail. Yields paths to fields, such as event_types and 0, and what is wrong."""
     if isinstance(detail, dict):
         for key, part in detail.items():
-            name = "" if key in _OF_THE_WHOLE else str(key)
-            yield from _messages(part, ".".join(filter(None, [field, name])))
+            name = () if key in _OF_THE_WHOLE or key == "" else (_writable(str(key)),)
+            yield from _messages(part, path + name)
     elif isinstance(detail, list):
         for part in detail:
-            yield from _messages(part, field)
+            yield from _messages(part, path)
     else:
-        yield _writable(field), _writable(str(detail))
+        yield path, _writable(str(detail))
 
 
 def _writable(text: str) -> str:

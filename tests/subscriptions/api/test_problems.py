@@ -3,11 +3,14 @@ import logging
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
 from django.test import Client
 from pytest_django import Settings
 
 from subscriptions.models import Subscriber
 from tests.api_client import PROBLEM, ApiClient, assert_problem, assert_refused
+from tests.factories import EndpointFactory
 
 
 @pytest.mark.parametrize(
@@ -35,11 +38,55 @@ def test_a_body_that_is_not_an_object_is_refused(api: ApiClient, body: str):
 def test_half_a_surrogate_pair_can_be_complained_about(api: ApiClient):
     response = api.send("POST", "endpoints/", '{"\\ud800": 1, "secret_kind": "\\ud800"}')
     assert response.status_code == 400
-    assert {"field": "\\ud800", "message": "There is no such field."} in response.json()["errors"]
+    errors = response.json()["errors"]
+    assert {"field": "\\ud800", "pointer": "#/%5Cud800", "message": "There is no such field."} in errors
     assert {
         "field": "secret_kind",
+        "pointer": "#/secret_kind",
         "message": "\\ud800 is unknown: write one of shared, ed25519.",
-    } in response.json()["errors"]
+    } in errors
+
+
+def test_an_error_points_to_its_place_in_the_body(api: ApiClient):
+    body = {"url": 1, "event_types": ["a.b", 2], "a/b~c d": 3, "tls": {"wrong": 4}}
+    errors = api.post("endpoints/", body).json()["errors"]
+    assert [(error["field"], error["pointer"]) for error in errors] == [
+        ("subscriber", "#/subscriber"),
+        ("url", "#/url"),
+        ("event_types.1", "#/event_types/1"),
+        ("tls.wrong", "#/tls/wrong"),
+        ("a/b~c d", "#/a~1b~0c%20d"),
+    ]
+
+
+@pytest.mark.parametrize("path", ["subscribers/", "egress-ips/", "endpoints/{}/", "endpoints/{}/secrets/"])
+def test_an_unknown_parameter_is_refused_everywhere(api: ApiClient, path: str):
+    path = path.format(EndpointFactory().id)
+    assert_refused(api.get(path, nothing="1"), "nothing", "There is no such field.")
+    assert_refused(api.get(path, format="json"), "format", "There is no such field.")
+
+
+def test_a_body_has_no_parameters_beside_it(api: ApiClient):
+    response = api.post("subscribers/?limit=1", {"name": "Acme"})
+    assert response.json()["errors"] == [{"field": "limit", "message": "There is no such field."}]
+    assert not Subscriber.objects.exists()
+
+
+def test_a_parameter_is_written_once(api: ApiClient):
+    assert_refused(api.get("endpoints/?limit=1&limit=2"), "limit", "Write it once.")
+
+
+@pytest.mark.parametrize(("error", "status"), [(Http404(), 404), (PermissionDenied(), 403)])
+def test_djangos_own_refusals_are_problems_too(
+    api: ApiClient, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+):
+    def refuse(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Subscriber.objects, "register", refuse)
+    response = api.post("subscribers/", {"name": "Acme"})
+    assert (response.status_code, response.headers["Content-Type"]) == (status, PROBLEM)
+    assert response.json()["status"] == status
 
 
 def test_no_body_is_an_empty_object(api: ApiClient):
