@@ -7,6 +7,7 @@ left to http.client, with what was received of them.
 import io
 import re
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -37,6 +38,8 @@ class Answer:
     status_code: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    # On the monotonic clock.
+    began_at: float | None = None
 
 
 def read_answer(connected: socket.socket, answer: Answer, *, limit: int) -> bool:
@@ -46,6 +49,7 @@ def read_answer(connected: socket.socket, answer: Answer, *, limit: int) -> bool
     Raises `OSError` or `http.client.HTTPException`; `answer` then has what was read before.
     """
     received = connected.recv(_PIECE)
+    answer.began_at = time.monotonic()
     if not received:
         raise RemoteDisconnected("there was no answer")
     keeps = _read_plain(received, answer, limit)

@@ -6,6 +6,7 @@ address is judged, and what is connected to is a judged address. Host header and
 
 import logging
 import socket
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -113,6 +114,9 @@ class Connector:
         except BaseException:
             connection.close()
             raise
+        finally:
+            if connection.opened_at and target.scheme == "https":
+                exchange.tls = time.monotonic() - connection.opened_at
         if connection.sock is not None:
             connection.sock.settimeout(None)
         return connection
@@ -142,6 +146,14 @@ class Connector:
         found = self._resolve(connection, exchange)
         for *_, address in found:
             self._judge(self._policy.refusal(address[0], port=address[1], tls=tls))
+        started = time.monotonic()
+        try:
+            return self._open_first(found, connection, exchange)
+        finally:
+            exchange.connect = time.monotonic() - started
+
+    def _open_first(self, found: list[AddressInfo], connection: HTTPConnection, exchange: Exchange) -> socket.socket:
+        port = connection.port
         failure: OSError | ProxyFailed = OSError("the host has no address")
         for info in found:
             try:
@@ -211,12 +223,16 @@ class Connector:
         raise ProxyFailed(f"The egress proxy was not reached: {reason}.")
 
     def _resolve(self, connection: HTTPConnection, exchange: Exchange) -> list[AddressInfo]:
+        started = time.monotonic()
         try:
             return self._names.addresses(connection._dns_host, connection.port, within=exchange.remaining)
         except NoAnswerInTime as error:
             raise NameNotResolvedInTime(connection, "the resolver did not answer") from error
         except socket.gaierror as error:
             raise NameResolutionError(connection.host, connection, error) from error
+        finally:
+            if not is_address(connection._dns_host):
+                exchange.dns = time.monotonic() - started
 
 
 def _is_quiet(connected: socket.socket | SSLTransport) -> bool:
@@ -242,9 +258,12 @@ class _Connection(HTTPConnection):
     exchange: Exchange
     key: Hashable
     remote_address = ""
+    # On the monotonic clock.
+    opened_at: float | None = None
 
     def _new_conn(self) -> socket.socket:
         opened = self.connector.open(self, self.exchange)
+        self.opened_at = time.monotonic()
         self.remote_address = self.exchange.remote_address
         return opened
 

@@ -23,6 +23,12 @@ class Exchange:
         self.expires_at = expires_at
         self.expired = False
         self.remote_address = ""
+        # Seconds that parts of it took, as far as there were such parts.
+        self.dns: float | None = None
+        self.connect: float | None = None
+        self.tls: float | None = None
+        # When everything was sent, on the monotonic clock.
+        self.sent_at: float | None = None
         self._lock = threading.Lock()
         self._finished = False
         self._descriptor: int | None = None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from dispatch.access import NoAccess
 from dispatch.classify import Verdict, classify
 from dispatch.endpoint_snapshots import EndpointSnapshot
+from dispatch.heads import Head, head_of, timestamp_of
 from dispatch.outbox import Claim
 from dispatch.signing import NothingToSignWith, signature_headers
 from dispatch.states import Outcome
@@ -32,6 +33,7 @@ class Job:
     """A claimed delivery with what its request needs. It must not be begun after `begin_by` (monotonic clock).
 
     `kind` is the prefix of the id that the request carries: an ownership challenge is sent like a delivery.
+    The engine says in `begun_at` when it signed the request, and in `head` how that began.
     """
 
     claim: Claim
@@ -39,6 +41,8 @@ class Job:
     body: bytes = field(repr=False)
     begin_by: float
     kind: str = "evt"
+    begun_at: datetime | None = None
+    head: Head | None = None
 
 
 class Done(NamedTuple):
@@ -171,9 +175,10 @@ class Engine:
 
     def _request(self, job: Job) -> Request:
         message_id = ids.encode(job.kind, job.claim.event_id)
-        signed = signature_headers(
-            job.endpoint.signer, message_id=message_id, timestamp=int(time.time()), body=job.body
-        )
+        # The start of the attempt is the time that it is signed with.
+        job.begun_at = datetime.fromtimestamp(time.time(), UTC)
+        timestamp = timestamp_of(job.begun_at)
+        signed = signature_headers(job.endpoint.signer, message_id=message_id, timestamp=timestamp, body=job.body)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": self._user_agent,
@@ -186,6 +191,8 @@ class Engine:
             if access.problem:
                 raise NoAccess(access.problem)
             headers = {**access.headers, **headers}
+        has_token = access is not None and access.client is not None
+        job.head = head_of(job.endpoint.url, headers, message_id=message_id, timestamp=timestamp, has_token=has_token)
         return Request(job, job.endpoint.url, headers, job.body, access, job.endpoint.tls)
 
     def _judge(self, result: Result) -> Done:
@@ -193,6 +200,8 @@ class Engine:
         self._under_way.remove(job)
         self._risky_under_way.discard(job)
         lane = job.claim.endpoint_id
+        if job.begun_at is not None:
+            result = result._replace(started_at=job.begun_at)
         verdict = classify(result, datetime.now(UTC))
         if verdict.outcome is Outcome.SUCCESS:
             self._windows.grow(lane, result.duration)

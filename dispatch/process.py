@@ -1,11 +1,12 @@
 """What one worker process keeps between the runs of its pump: the engine with its threads and connections."""
 
 import threading
+import uuid
 from functools import lru_cache
 
 from django.conf import settings
 
-from dispatch import challenges
+from dispatch import challenges, endpoint_tests
 from dispatch.addresses import AddressPolicy
 from dispatch.endpoint_snapshots import EndpointSnapshots
 from dispatch.engine import Engine
@@ -21,6 +22,7 @@ _CHALLENGE_RESPONSE_LIMIT = 1024
 
 _running = threading.Lock()
 _challenging = threading.Lock()
+_testing = threading.Lock()
 
 
 def run_pump() -> None:
@@ -39,6 +41,12 @@ def run_challenges() -> None:
             challenges.send_due(_challenge_engine())
         finally:
             _challenging.release()
+
+
+def run_test(delivery_id: uuid.UUID) -> None:
+    """Send a test event, after those that other threads of this process send."""
+    with _testing:
+        endpoint_tests.send(_test_engine(), delivery_id)
 
 
 def address_policy() -> AddressPolicy:
@@ -62,6 +70,11 @@ def _challenge_engine() -> Engine:
     """Make an engine like that of deliveries, whose results no pump takes for its own."""
     # Nobody has shown yet to answer quickly, and those get half of the slots at most.
     return _new_engine(2 * challenges.AT_ONCE, max(settings.WEBHOOKS.response_limit, _CHALLENGE_RESPONSE_LIMIT))
+
+
+@lru_cache(maxsize=1)
+def _test_engine() -> Engine:
+    return _new_engine(1, settings.WEBHOOKS.response_limit)
 
 
 def _new_engine(concurrency: int, response_limit: int) -> Engine:

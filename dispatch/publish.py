@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
 
@@ -40,6 +40,7 @@ class Wanted:
     data: Any
     subscriber: Subscriber | str | None = None
     idempotency_key: str | None = None
+    deliver_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def publish_event(
     *,
     subscriber: Subscriber | str | None = None,
     idempotency_key: str | None = None,
+    deliver_after: datetime | None = None,
     now: datetime | None = None,
 ) -> Published:
     """Publish an event to every endpoint that wants its type.
@@ -63,12 +65,12 @@ def publish_event(
     `data` is anything that JSON can say; it is sent as the request body. `subscriber` is one subscriber,
     its id or its uid, or None for the endpoints of all. Works inside the caller's transaction: if that
     rolls back, there is no event. With an `idempotency_key` that was used before, returns the event of
-    the first call.
+    the first call. Nothing is sent before `deliver_after`.
 
     Raises `PublishRefused`, with nothing written, for an unknown type or subscriber or an unfit payload,
     and `IdempotencyConflict` where the key belongs to another event.
     """
-    [published] = publish_events([Wanted(event_type, data, subscriber, idempotency_key)], now=now)
+    [published] = publish_events([Wanted(event_type, data, subscriber, idempotency_key, deliver_after)], now=now)
     if isinstance(published, PublishRefused):
         raise published
     return published
@@ -124,12 +126,15 @@ class _Checks:
                 payload=_payload_text(wanted.data),
                 idempotency_key=_checked_key(wanted.idempotency_key),
                 created_at=now,
+                deliver_after=_checked_time(wanted.deliver_after, now),
             )
         except PublishRefused as refused:
             return refused
         subscriber_id = ids.decode("sub", event.subscriber_id) if event.subscriber_id else None
         matching = " ".join(patterns.patterns_matching(event.type))
-        row = NewEvent(value, event.type, subscriber_id, event.payload, event.idempotency_key, now, matching)
+        row = NewEvent(value, event.type, subscriber_id, event.payload, event.idempotency_key, now, matching)._replace(
+            deliver_after=event.deliver_after
+        )
         return _Draft(event, row)
 
     def _checked_type(self, event_type: str) -> str:
@@ -173,6 +178,17 @@ def _checked_key(key: str | None) -> str | None:
     return key
 
 
+def _checked_time(deliver_after: datetime | None, now: datetime) -> datetime | None:
+    if deliver_after is None:
+        return None
+    if deliver_after.tzinfo is None:
+        raise PublishRefused("deliver_after", "Name the time zone, as in 2026-03-01T12:00:00Z.")
+    latest = now + timedelta(seconds=settings.WEBHOOKS.deliver_after_max)
+    if deliver_after > latest:
+        raise PublishRefused("deliver_after", f"The latest time that is allowed now is {latest:%Y-%m-%dT%H:%M:%SZ}.")
+    return deliver_after
+
+
 def _events_by_key(drafts: Sequence[_Draft]) -> Mapping[str | None, Event]:
     if not drafts:
         return {}
@@ -182,8 +198,12 @@ def _events_by_key(drafts: Sequence[_Draft]) -> Mapping[str | None, Event]:
 
 def _repeated(event: Event, earlier: Mapping[str | None, Event]) -> Published | PublishRefused:
     first = earlier[event.idempotency_key]
-    if (first.type, first.subscriber_id, first.payload) != (event.type, event.subscriber_id, event.payload):
+    if _meaning(first) != _meaning(event):
         return IdempotencyConflict(
             "idempotency_key", f"The idempotency key {event.idempotency_key!r} was used before, for another event."
         )
     return Published(first, created=False)
+
+
+def _meaning(event: Event) -> tuple[Any, ...]:
+    return event.type, event.subscriber_id, event.payload, event.deliver_after

@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 
-from dispatch import lanes, outbox, stopping, wake
+from dispatch import heartbeats, lanes, outbox, stopping, wake
 from dispatch.endpoint_snapshots import EndpointSnapshots
 from dispatch.engine import Done, Engine, Job
 from dispatch.held_lanes import HeldLanes
@@ -119,6 +119,9 @@ class Pump:
             self._intake = _Intake.QUICK
 
     def _keep_house(self) -> None:
+        # A process that pumps takes no message that asks for it.
+        heartbeats.note_sometimes(wake.DELIVERIES)
+
         def renew_and_sweep() -> None:
             if self._held.renew():
                 sweep_if_overdue(self._lanes, datetime.now(UTC))

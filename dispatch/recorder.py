@@ -26,6 +26,7 @@ class Recorder:
         self._interval = interval
         self._gathered: list[Attempted] = []
         self._full_at = 0.0
+        self._heads: set[uuid.UUID] = set()
 
     def __len__(self) -> int:
         return len(self._gathered)
@@ -48,6 +49,10 @@ class Recorder:
         """Write what is gathered if it is time, or `now`. Return the ids of endpoints that were disabled by it."""
         if not self._gathered or not (now or len(self._gathered) >= self._size or self.patience == 0):
             return []
+        # Before the attempts that name them: those that this run has not seen yet, which are few.
+        new = {each.head for each in self._gathered if each.head and each.head.id not in self._heads}
+        outbox.insert_heads(new)
+        self._heads.update(head.id for head in new)
         moved = outbox.finish(self._gathered)
         gathered, self._gathered = self._gathered, []
         for attempted in gathered:

@@ -11,16 +11,20 @@ from dispatch.engine import Done
 from dispatch.masking import masked_headers, without_secrets
 from dispatch.outbox import Attempted, Claim
 from dispatch.states import DeliveryStatus, Outcome
+from dispatch.transport import Timings
+
+_LOST = "The worker ended while it was sending. Whether the request arrived is not known."
+_NOT_TAKEN = "No worker took it in time: check that one runs that takes the queue housekeeping. Nothing was sent."
 
 
-def record(done: Done, *, now: datetime, chance: float, worker: str) -> Attempted:
-    """Say what came of a job: delivered, failed for good, or pending until its next attempt.
+def record(done: Done, *, now: datetime, chance: float, worker: str, is_test: bool = False) -> Attempted:
+    """Say what came of a job: delivered, failed for good, or pending until its next attempt, which a test has not.
 
     `chance` is a random number from 0 to 1, for the jitter.
     """
     claim, result, verdict = done.job.claim, done.result, done.verdict
     delay = None
-    if verdict.outcome is not Outcome.SUCCESS and not verdict.final:
+    if verdict.outcome is not Outcome.SUCCESS and not verdict.final and not is_test:
         delay = delay_before_retry(
             claim.attempt,
             schedule=settings.WEBHOOKS.retry_schedule,
@@ -54,18 +58,28 @@ def record(done: Done, *, now: datetime, chance: float, worker: str) -> Attempte
         response_headers=headers,
         response_body=body,
         worker=worker,
+        timings_ms=_milliseconds(result.timings),
+        head=done.job.head,
     )
 
 
-def record_lost(claim: Claim, *, claimed_at: datetime, now: datetime, worker: str) -> Attempted:
-    """Say what becomes of a claim whose worker was killed: it counts as an attempt, and the next is due at once."""
-    exhausted = claim.attempt > len(settings.WEBHOOKS.retry_schedule)
+def _milliseconds(timings: Timings) -> tuple[int | None, int | None, int | None, int | None]:
+    dns, connect, tls, first_byte = [None if seconds is None else round(seconds * 1000) for seconds in timings]
+    return dns, connect, tls, first_byte
+
+
+def record_lost(claim: Claim, *, claimed_at: datetime, now: datetime, worker: str, is_test: bool = False) -> Attempted:
+    """Say what becomes of a claim whose worker was killed: it counts as an attempt, and the next is due at once.
+
+    A test has no next one.
+    """
+    exhausted = is_test or claim.attempt > len(settings.WEBHOOKS.retry_schedule)
     return Attempted(
         claim=claim,
         status=DeliveryStatus.FAILED if exhausted else DeliveryStatus.PENDING,
         next_attempt_at=None if exhausted else now,
         outcome=Outcome.WORKER_LOST,
-        error="The worker ended while it was sending. Whether the request arrived is not known.",
+        error=_LOST if worker else _NOT_TAKEN,
         started_at=claimed_at,
         finished_at=now,
         worker=worker,

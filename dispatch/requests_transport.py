@@ -31,7 +31,7 @@ from dispatch.failures import explain
 from dispatch.idle_connections import IdleConnections
 from dispatch.states import Outcome
 from dispatch.tls_contexts import TlsContexts
-from dispatch.transport import Request, Result
+from dispatch.transport import Request, Result, Timings
 from subscriptions.credentials import OAuth2
 from subscriptions.endpoint_urls import shortened
 
@@ -158,6 +158,7 @@ class RequestsTransport:
             error=error,
             secrets=_secrets(access, token),
             is_token_worn_out=self._is_worn_out(access, token, answer),
+            timings=_timings(exchange, answer),
         )
 
     def _too_late(self, failure: Outcome | None) -> tuple[Outcome, str]:
@@ -206,6 +207,12 @@ def _secrets(access: Access | None, token: AccessToken | None) -> tuple[str, ...
     return access.secrets if token is None else (*access.secrets, token.text)
 
 
+def _timings(exchange: Exchange, answer: Answer) -> Timings:
+    sent_at, began_at = exchange.sent_at, answer.began_at
+    waited = began_at - sent_at if sent_at is not None and began_at is not None else None
+    return Timings(exchange.dns, exchange.connect, exchange.tls, waited)
+
+
 class _Prepared(requests.PreparedRequest):
     """A request that is ready as it stands, the exchange that it is sent in, and what becomes known of its answer."""
 
@@ -243,6 +250,7 @@ class _LeanAdapter(HTTPAdapter):
         can_be_used_again = False
         try:
             connection.sock.sendall(sent)
+            request.exchange.sent_at = time.monotonic()
             can_be_used_again = read_answer(connection.sock, request.answer, limit=self._response_limit)
         finally:
             if can_be_used_again:

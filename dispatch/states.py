@@ -4,6 +4,8 @@ created -> pending -> sending -> delivered
              ^           |-----> failed      (schedule exhausted, or a final answer)
              +-----------+                   (retry: next_attempt_at = now + back-off)
            pending -> cancelled              (asked for, or its endpoint is disabled)
+    failed, cancelled -> pending             (retry that was asked for: next_attempt_at = now)
+test -> sending -> delivered, failed         (a test event: one attempt, outside of the endpoint's turn)
 """
 
 import enum
@@ -21,10 +23,19 @@ MOVES = {
     DeliveryStatus.PENDING: {DeliveryStatus.SENDING, DeliveryStatus.CANCELLED},
     DeliveryStatus.SENDING: {DeliveryStatus.PENDING, DeliveryStatus.DELIVERED, DeliveryStatus.FAILED},
     DeliveryStatus.DELIVERED: set[DeliveryStatus](),
-    DeliveryStatus.FAILED: set[DeliveryStatus](),
-    DeliveryStatus.CANCELLED: set[DeliveryStatus](),
+    DeliveryStatus.FAILED: {DeliveryStatus.PENDING},
+    DeliveryStatus.CANCELLED: {DeliveryStatus.PENDING},
 }
-FINAL = frozenset(status for status, moves in MOVES.items() if not moves)
+# Nothing is sent any more, unless somebody asks for it.
+FINAL = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.FAILED, DeliveryStatus.CANCELLED})
+
+
+class Trigger(enum.StrEnum):
+    """Why an attempt was made."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    TEST = "test"
 
 
 class Outcome(enum.StrEnum):

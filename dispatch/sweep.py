@@ -11,7 +11,7 @@ from datetime import datetime
 from django.conf import settings
 from redis import RedisError
 
-from dispatch import fan_out, lanes, outbox, wake
+from dispatch import bulk, fan_out, heartbeats, lanes, outbox, wake
 from dispatch.outbox import PendingLane
 from dispatch.recording import record_lost
 from subscriptions import ids
@@ -33,15 +33,20 @@ def sweep(scheduled: lanes.Lanes, now: datetime) -> None:
     fan_out.finish_all()
     if Endpoint.objects.challenge_due(now).exists():
         wake.call_challenges()
+    if bulk.is_any_running():
+        wake.call_bulk_jobs()
     unreached = None
+    overdue: list[datetime] = []
     swept = outbox.pending_lanes()
     while swept:
         servable = _servable(swept, now)
+        overdue += [lane.next_due for lane in swept if lane.state is EndpointState.ACTIVE and lane.next_due]
         try:
             scheduled.ring(servable)
         except RedisError as error:
             unreached = error
         swept = outbox.pending_lanes(after=swept[-1].endpoint_id)
+    heartbeats.note_sweep(now=now, oldest_due_at=min((due for due in overdue if due < now), default=None))
     if unreached:
         raise unreached
     scheduled.note_sweep(OVERDUE * settings.WEBHOOKS.sweep_interval)
@@ -81,8 +86,8 @@ def sweep_if_overdue(scheduled: lanes.Lanes, now: datetime) -> None:
 def rescue(now: datetime) -> int:
     """Make deliveries pending again whose claim has ended without an outcome. Say how many there were."""
     lost = [
-        record_lost(claim, claimed_at=claimed_at, now=now, worker=worker)
-        for claim, claimed_at, worker in outbox.expired(now)
+        record_lost(lost.claim, claimed_at=lost.claimed_at, now=now, worker=lost.worker, is_test=lost.is_test)
+        for lost in outbox.expired(now)
     ]
     rescued = len(outbox.finish(lost))
     if rescued:

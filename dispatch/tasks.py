@@ -1,6 +1,7 @@
 """The Celery tasks: thin, and tolerant of keywords that they do not know, so that old and new workers can mix."""
 
 import logging
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from redis import RedisError
 
-from dispatch import fan_out, lanes, process, sweep, wake
+from dispatch import bulk, fan_out, heartbeats, lanes, process, sweep, wake
 from subscriptions.models import EndpointTls, IdempotentAnswer
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,34 @@ def send_challenges(**_: Any) -> None:
     """Send the ownership challenges that are due."""
     try:
         process.run_challenges()
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+@shared_task(name=wake.BULK)
+def go_on_with_bulk_jobs(**_: Any) -> None:
+    """Retry or cancel many deliveries, some of them now."""
+    try:
+        if bulk.run():
+            wake.call_bulk_jobs()
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+@shared_task(name=wake.TEST)
+def send_test(*, delivery: str, **_: Any) -> None:
+    """Send a test event."""
+    try:
+        process.run_test(uuid.UUID(delivery))
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+@shared_task(name=wake.HEARTBEAT)
+def heartbeat(*, role: str, **_: Any) -> None:
+    """Note that whoever asked for it works."""
+    try:
+        heartbeats.note(role, now=datetime.now(UTC))
     except _DATABASE_LOST as error:
         _let_go_of_database(error)
 

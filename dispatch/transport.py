@@ -30,6 +30,17 @@ class Request(NamedTuple):
         return f"Request(url={shortened(self.url)!r})"
 
 
+class Timings(NamedTuple):
+    """Seconds that parts of a request took, None for what there was not: a connection that is used again has only
+    the last. `first_byte` is from the end of the request to the beginning of the answer.
+    """
+
+    dns: float | None = None
+    connect: float | None = None
+    tls: float | None = None
+    first_byte: float | None = None
+
+
 class Result(NamedTuple):
     """What came of one request.
 
@@ -50,6 +61,7 @@ class Result(NamedTuple):
     error: str = ""
     secrets: tuple[str, ...] = ()
     is_token_worn_out: bool = False
+    timings: Timings = Timings()
 
     def __repr__(self) -> str:
         # Without what the receiver said, and without the secrets.

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Any
 
 from celery import current_app
 from django.conf import settings
@@ -30,6 +31,9 @@ SWEEP = "dispatch.tasks.sweep"
 FAN_OUT = "dispatch.tasks.fan_out"
 CHALLENGE = "dispatch.tasks.challenge"
 FORGET = "dispatch.tasks.forget_idempotent_answers"
+BULK = "dispatch.tasks.bulk"
+TEST = "dispatch.tasks.test"
+HEARTBEAT = "dispatch.tasks.heartbeat"
 WARN = "dispatch.tasks.warn_of_expiring_certificates"
 DELIVERIES = "deliveries"
 HOUSEKEEPING = "housekeeping"
@@ -127,6 +131,16 @@ def call_challenges() -> None:
     _try(lambda: send(CHALLENGE, queue=HOUSEKEEPING, expires=settings.WEBHOOKS.sweep_interval))
 
 
+def call_bulk_jobs() -> None:
+    """Have bulk jobs gone on with. Raises nothing if Redis does not answer."""
+    _try(lambda: send(BULK, queue=HOUSEKEEPING))
+
+
+def call_test(delivery_id: uuid.UUID) -> None:
+    """Have a test event sent. Raises nothing if Redis does not answer."""
+    _try(lambda: send(TEST, queue=HOUSEKEEPING, kwargs={"delivery": str(delivery_id)}))
+
+
 def _try(act: Callable[[], None]) -> None:
     if time.monotonic() < _Breaker.closed_at:
         return
@@ -147,13 +161,13 @@ def call_pump() -> None:
     send(PUMP, queue=DELIVERIES)
 
 
-def send(task: str, *, queue: str, expires: float | None = None) -> None:
+def send(task: str, *, queue: str, expires: float | None = None, kwargs: dict[str, Any] | None = None) -> None:
     """Send a message that starts a task, if somebody takes it before `expires` seconds are over.
 
     Raises `kombu.exceptions.OperationalError` where Redis does not answer.
     """
     with producers[_connection()].acquire(block=True, timeout=settings.WEBHOOKS.wake_timeout) as producer:
-        current_app.send_task(task, queue=queue, producer=producer, retry=False, expires=expires)
+        current_app.send_task(task, kwargs=kwargs, queue=queue, producer=producer, retry=False, expires=expires)
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from django.db.backends.signals import connection_created
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from dispatch import lanes, stopping, wake
+from dispatch import heartbeats, lanes, stopping, wake
 from dispatch.sql import plan_once
 from dispatch.sweep import OVERDUE
 
@@ -29,17 +29,19 @@ class LookAfterLanes(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self._entry: Any = None
+        self._entries: list[Any] = []
 
     def start(self, consumer: Any) -> None:
         """Begin to look, with the consumer's timer."""
-        self._entry = consumer.timer.call_repeatedly(_INTERVAL, look, (list(consumer.app.amqp.queues.consume_from),))
+        queues = list(consumer.app.amqp.queues.consume_from)
+        every = consumer.timer.call_repeatedly
+        self._entries = [every(_INTERVAL, look, (queues,)), every(heartbeats.INTERVAL, beat, (queues,))]
 
     def stop(self, consumer: Any) -> None:
         """Stop looking."""
-        if self._entry is not None:
-            self._entry.cancel()
-            self._entry = None
+        for entry in self._entries:
+            entry.cancel()
+        self._entries = []
 
 
 def look(queues: list[str]) -> None:
@@ -50,6 +52,15 @@ def look(queues: list[str]) -> None:
             wake.call_pump()
         if scheduled.is_sweep_overdue(OVERDUE * settings.WEBHOOKS.sweep_interval):
             wake.send(wake.SWEEP, queue=queues[0])
+    except (RedisError, OperationalError) as error:
+        logger.warning("Redis was not reached: %s", error)
+
+
+def beat(queues: list[str]) -> None:
+    """Have it noted, by a task on each of `queues`, that they are consumed."""
+    try:
+        for queue in queues:
+            wake.send(wake.HEARTBEAT, queue=queue, expires=heartbeats.INTERVAL, kwargs={"role": queue})
     except (RedisError, OperationalError) as error:
         logger.warning("Redis was not reached: %s", error)
 

@@ -32,6 +32,7 @@ _MAY_BE_ZERO = {
     "response_limit",
     "flush_interval",
     "pump_linger",
+    "test_wait",
     "wake_pause",
 }
 # Ten years in seconds, more than any setting needs: added to now, much more would not be a date any more.
@@ -57,6 +58,9 @@ class WebhookSettings:
     )
     payload_limit: int = _setting(256 * 1024, "Largest payload of an event that is accepted, in bytes.")
     batch_limit: int = _setting(10 * 1024 * 1024, "Largest request body that publishes many events at once, in bytes.")
+    deliver_after_max: float = _setting(
+        30 * 86400, "Seconds from now within which the `deliver_after` of a new event must be."
+    )
     retry_schedule: tuple[float, ...] = _setting(
         (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
         "Seconds from a failed attempt to the next, one number per retry. After the last the delivery has failed.",
@@ -125,6 +129,9 @@ class WebhookSettings:
         (10, 60, 600, 3600, 21600, 57600),
         "Seconds from a failed challenge to the next, one number per retry. After the last nobody retries by itself, "
         "and what waits for the endpoint is cancelled.",
+    )
+    test_wait: float = _setting(
+        5, "Seconds that a request which sends a test event waits for its attempt before it answers 202."
     )
     custom_headers: int = _setting(20, "Custom headers that one endpoint may have.")
     custom_headers_size: int = _setting(

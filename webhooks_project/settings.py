@@ -155,6 +155,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="17"),
         "options": {"expires": 1800},
     },
+    "heartbeat": {
+        "task": "dispatch.tasks.heartbeat",
+        "kwargs": {"role": "beat"},
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
     "warn_of_expiring_certificates": {
         "task": "dispatch.tasks.warn_of_expiring_certificates",
         "schedule": crontab(hour="6", minute="0"),

@@ -1,5 +1,8 @@
 from dispatch.models.attempt import Attempt
+from dispatch.models.bulk_job import BulkAction, BulkJob, BulkStatus
 from dispatch.models.delivery import Delivery
 from dispatch.models.event import Event
+from dispatch.models.heartbeat import Heartbeat
+from dispatch.models.request_head import RequestHead
 
-__all__ = ["Attempt", "Delivery", "Event"]
+__all__ = ["Attempt", "BulkAction", "BulkJob", "BulkStatus", "Delivery", "Event", "Heartbeat", "RequestHead"]

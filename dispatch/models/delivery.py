@@ -2,11 +2,12 @@ from django.db import models
 from django.db.models import Q
 
 from dispatch.models.event import Event
-from dispatch.states import DeliveryStatus, Outcome
+from dispatch.states import DeliveryStatus, Outcome, Trigger
 from subscriptions.fields import PublicIdField
 from subscriptions.models import Endpoint
 
 STATUS_CHOICES = [(status.value, status.value.capitalize()) for status in DeliveryStatus]
+TRIGGER_CHOICES = [(trigger.value, trigger.value.capitalize()) for trigger in Trigger]
 OUTCOME_CHOICES = [(outcome.value, outcome.value.replace("_", " ").capitalize()) for outcome in Outcome]
 
 
@@ -34,6 +35,14 @@ class Delivery(models.Model):
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     note = models.CharField(max_length=200, blank=True, help_text="Why it was cancelled.")
+    # Both are left to their defaults by whoever fans out, and cost nothing until somebody asks for something.
+    trigger = models.CharField(
+        max_length=10,
+        choices=TRIGGER_CHOICES,
+        db_default=Trigger.SCHEDULE.value,
+        help_text="Why its attempts are made.",
+    )
+    manual_attempt = models.PositiveSmallIntegerField(null=True, help_text="Number of the attempt asked for last.")
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -70,6 +79,10 @@ class Delivery(models.Model):
             models.Index("lease_expires_at", name="dispatch_delivery_leased", condition=Q(status="sending")),
             # Serves lists of one endpoint's deliveries, newest first.
             models.Index("endpoint", "id", name="dispatch_delivery_endpoint"),
+            # Serves lists of what was not delivered. Costs nothing while a delivery goes well.
+            models.Index(
+                "status", "id", name="dispatch_delivery_undelivered", condition=Q(status__in=["failed", "cancelled"])
+            ),
         ]
 
     def __str__(self) -> str:

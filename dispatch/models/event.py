@@ -1,5 +1,6 @@
 from django.db import models
 
+from dispatch.models.feed_position import FeedPosition
 from subscriptions import patterns
 from subscriptions.fields import PublicIdField
 from subscriptions.models import Subscriber
@@ -11,11 +12,20 @@ class Event(models.Model):
     id = PublicIdField("evt")
     type = models.CharField(max_length=patterns.MAX_LENGTH)
     subscriber = models.ForeignKey(
-        Subscriber, on_delete=models.PROTECT, null=True, blank=True, help_text="Whom it is for. Empty: for all."
+        Subscriber,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        help_text="Whom it is for. Empty: for all.",
     )
     payload = models.TextField(help_text="The exact JSON text that is sent.")
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)
     created_at = models.DateTimeField()
+    deliver_after = models.DateTimeField(null=True, blank=True, help_text="Nothing is sent before. Empty: at once.")
+    feed_position = models.BigIntegerField(
+        db_default=FeedPosition(), editable=False, help_text="Orders the feed: see dispatch.feed."
+    )
     fan_out_after = models.UUIDField(
         null=True,
         editable=False,
@@ -34,6 +44,8 @@ class Event(models.Model):
         indexes = [
             # Serves lists of one event type, newest first.
             models.Index("type", "id", name="dispatch_event_type"),
+            # Serves the feed, and lists of one subscriber's events.
+            models.Index("subscriber", "feed_position", "id", name="dispatch_event_feed"),
             # Serves outbox.unfinished_events.
             models.Index("id", name="dispatch_event_fan_out", condition=models.Q(fan_out_after__isnull=False)),
         ]

@@ -14,25 +14,44 @@ from types import MappingProxyType
 from django.db import connection
 
 from dispatch.outbox import fan_out_postgresql, fan_out_sqlite, postgresql, sqlite
-from dispatch.outbox.values import Attempted, Claim, Claimed, FannedOut, NewEvent, PendingLane, Share, attempt_row
+from dispatch.outbox.asked import Moved, cancel, insert_heads, insert_test, retry, take_test
+from dispatch.outbox.values import (
+    Attempted,
+    Claim,
+    Claimed,
+    Expired,
+    FannedOut,
+    NewEvent,
+    PendingLane,
+    Share,
+    attempt_row,
+)
 from dispatch.sql import execute, places, select_by_ids, to_time, to_uuid
+from dispatch.states import Trigger
 from subscriptions.models import EndpointState
 
 __all__ = [
     "Attempted",
     "Claim",
     "Claimed",
+    "Expired",
     "FannedOut",
+    "Moved",
     "NewEvent",
     "PendingLane",
+    "cancel",
     "cancel_pending",
     "claim",
     "continue_event",
     "expired",
     "finish",
     "insert_events",
+    "insert_heads",
+    "insert_test",
     "payloads",
     "pending_lanes",
+    "retry",
+    "take_test",
     "unclaim",
     "unfinished_events",
 ]
@@ -122,16 +141,21 @@ def unclaim(claims: Sequence[Claim], *, now: datetime) -> None:
         )
 
 
-def expired(now: datetime) -> list[tuple[Claim, datetime, str]]:
-    """Find claims whose lease has ended, with when and by which worker they were made, the oldest first."""
+def expired(now: datetime) -> list[Expired]:
+    """Find claims whose lease has ended, the oldest first."""
     rows = execute(
-        """SELECT id, event_id, endpoint_id, attempt_count, claim_token, claimed_at, claimed_by
+        """SELECT id, event_id, endpoint_id, attempt_count, claim_token, claimed_at, claimed_by, trigger
            FROM dispatch_delivery WHERE status = 'sending' AND lease_expires_at < %s
            ORDER BY lease_expires_at LIMIT %s""",
         [now, _RESCUED_AT_ONCE],
     )
     return [
-        (Claim(to_uuid(row[0]), to_uuid(row[1]), to_uuid(row[2]), row[3], to_uuid(row[4])), to_time(row[5]), row[6])
+        Expired(
+            Claim(to_uuid(row[0]), to_uuid(row[1]), to_uuid(row[2]), row[3], to_uuid(row[4])),
+            to_time(row[5]),
+            row[6],
+            is_test=row[7] == Trigger.TEST,
+        )
         for row in rows
     ]
 

@@ -49,7 +49,8 @@ _DELIVERIES = f"""
                                    last_outcome, created_at, finished_at, note)
     SELECT {_ID}, wanting.event_id, wanting.endpoint_id,
            CASE WHEN wanting.state = 'disabled' THEN 'cancelled' ELSE 'pending' END,
-           CASE WHEN wanting.state = 'disabled' THEN NULL ELSE event.created_at END, 0, '', '', event.created_at,
+           CASE WHEN wanting.state = 'disabled' THEN NULL ELSE coalesce(event.deliver_after, event.created_at) END,
+           0, '', '', event.created_at,
            CASE WHEN wanting.state = 'disabled' THEN event.created_at END,
            CASE WHEN wanting.state = 'disabled' THEN %s ELSE '' END
     FROM wanting JOIN event ON event.id = wanting.event_id
@@ -62,8 +63,8 @@ FROM event LEFT JOIN wanting ON wanting.event_id = event.id
 GROUP BY event.id, event.fan_out_after
 """
 
-_COLUMNS = "id, type, subscriber_id, payload, idempotency_key, created_at, patterns"
-_TYPES = ("uuid", "text", "uuid", "text", "text", "timestamptz", "text")
+_COLUMNS = "id, type, subscriber_id, payload, idempotency_key, created_at, patterns, deliver_after"
+_TYPES = ("uuid", "text", "uuid", "text", "text", "timestamptz", "text", "timestamptz")
 # One event and many are two statements. For one, a plan that is kept is as good as one that is made for its
 # values, and is kept; how long an array will be, the planner could only guess.
 _ONE = f"(VALUES ({', '.join(f'%s::{kind}' for kind in _TYPES)})) AS given ({_COLUMNS})"
@@ -76,11 +77,12 @@ def _insert(given: str) -> str:
 WITH given AS (SELECT *, id AS first_id, '{_NO_UUID}'::uuid AS after, %s::int AS most FROM {given}),
 wanting AS MATERIALIZED ({_WANTING}),
 event AS (
-    INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at, fan_out_after)
-    SELECT id, type, subscriber_id, payload, idempotency_key, created_at, wanting.endpoint_id
+    INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at, deliver_after,
+                                fan_out_after)
+    SELECT id, type, subscriber_id, payload, idempotency_key, created_at, deliver_after, wanting.endpoint_id
     FROM given LEFT JOIN wanting ON wanting.event_id = given.id AND wanting.is_stop
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id, created_at, fan_out_after
+    RETURNING id, created_at, deliver_after, fan_out_after
 ),
 delivery AS ({_DELIVERIES})
 {_WHAT_CAME_OF_IT}
@@ -98,7 +100,7 @@ wanting AS MATERIALIZED ({_WANTING}),
 event AS (
     UPDATE dispatch_event SET fan_out_after = (SELECT endpoint_id FROM wanting WHERE is_stop)
     FROM given WHERE dispatch_event.id = given.id
-    RETURNING dispatch_event.id, dispatch_event.created_at, dispatch_event.fan_out_after
+    RETURNING dispatch_event.id, dispatch_event.created_at, dispatch_event.deliver_after, dispatch_event.fan_out_after
 ),
 delivery AS ({_DELIVERIES})
 {_WHAT_CAME_OF_IT}

@@ -1,5 +1,6 @@
 """Writing events with their deliveries on SQLite: a few statements for each event, in one transaction."""
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,9 +12,12 @@ from dispatch.sql import execute, sqlite_parameters, to_time, to_uuid
 from subscriptions import ids
 from subscriptions.models import EndpointState
 
+# Writers take turns, so that the feed's positions are in the order of commits: each comes after that of the row before.
+# Milliseconds, so that they go on even where all rows are gone.
 _INSERT_EVENT = """
-INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at)
-VALUES (%s, %s, %s, %s, %s, %s)
+INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at, deliver_after, feed_position)
+VALUES (%s, %s, %s, %s, %s, %s, %s, max(%s, 1 + coalesce(
+    (SELECT feed_position FROM dispatch_event WHERE feed_position >= 0 ORDER BY rowid DESC LIMIT 1), 0)))
 ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 """
 _WANTING = """
@@ -38,7 +42,8 @@ def insert_events(events: Sequence[NewEvent], *, limit: int, note: str) -> Mappi
     with transaction.atomic():
         for event in events:
             with connection.cursor() as cursor:
-                cursor.execute(_INSERT_EVENT, sqlite_parameters(event[:-1]))
+                milliseconds = time.time_ns() // 1_000_000
+                cursor.execute(_INSERT_EVENT, sqlite_parameters([*event[:6], event.deliver_after, milliseconds]))
                 is_new = cursor.rowcount == 1
             if is_new:
                 found[event.id] = _fan_out(event, after=_NO_UUID, limit=limit, note=note)
@@ -49,13 +54,13 @@ def continue_event(event_id: uuid.UUID, patterns: str, *, limit: int, note: str)
     """Create the next deliveries of an event, at most `limit`. None if there are no more to create."""
     with transaction.atomic():
         rows = execute(
-            "SELECT fan_out_after, subscriber_id, created_at FROM dispatch_event"
+            "SELECT fan_out_after, subscriber_id, created_at, deliver_after FROM dispatch_event"
             " WHERE id = %s AND fan_out_after IS NOT NULL",
             [event_id],
         )
         if not rows:
             return None
-        after, subscriber_id, created_at = rows[0]
+        after, subscriber_id, created_at, deliver_after = rows[0]
         event = NewEvent(
             id=event_id,
             type="",
@@ -64,6 +69,7 @@ def continue_event(event_id: uuid.UUID, patterns: str, *, limit: int, note: str)
             idempotency_key=None,
             created_at=to_time(created_at),
             patterns=patterns,
+            deliver_after=deliver_after and to_time(deliver_after),
         )
         return _fan_out(event, after=to_uuid(after), limit=limit, note=note)
 
@@ -90,5 +96,5 @@ def _delivery(event: NewEvent, endpoint_id: uuid.UUID, state: EndpointState, not
     if state is EndpointState.DISABLED:
         fate: list[Any] = ["cancelled", None, moment, moment, note]
     else:
-        fate = ["pending", moment, moment, None, ""]
+        fate = ["pending", event.deliver_after or moment, moment, None, ""]
     return sqlite_parameters([ids.uuid7(), event.id, endpoint_id, *fate])

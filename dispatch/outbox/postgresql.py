@@ -63,6 +63,11 @@ _KINDS = [
     "text",
     "text",
     "text",
+    "int",
+    "int",
+    "int",
+    "int",
+    "uuid",
 ]
 _NAMES = ", ".join(AttemptRow._fields)
 
@@ -80,12 +85,15 @@ moved AS (
     FROM done
     WHERE delivery.id = done.delivery_id
       AND delivery.claim_token = done.token AND delivery.attempt_count = done.number
-    RETURNING delivery.id
+    RETURNING delivery.id, delivery.trigger, delivery.manual_attempt
 )
 INSERT INTO dispatch_attempt (id, delivery_id, number, outcome, status_code, error, started_at, duration_ms,
-                              remote_address, response_headers, response_body, worker)
+                              remote_address, response_headers, response_body, worker,
+                              dns_ms, connect_ms, tls_ms, first_byte_ms, request_head_id, trigger)
 SELECT attempt_id, delivery_id, number, outcome, status_code, error, started_at, duration_ms,
-       remote_address, response_headers::jsonb, response_body, worker
+       remote_address, response_headers::jsonb, response_body, worker,
+       dns_ms, connect_ms, tls_ms, first_byte_ms, request_head_id,
+       CASE WHEN moved.manual_attempt = done.number THEN 'manual' ELSE moved.trigger END
 FROM done JOIN moved ON moved.id = done.delivery_id
 RETURNING delivery_id
 """

@@ -29,11 +29,13 @@ UPDATE dispatch_delivery
 SET status = %s, next_attempt_at = %s, finished_at = %s, last_outcome = %s, last_status_code = %s,
     claim_token = NULL, lease_expires_at = NULL, claimed_at = NULL
 WHERE id = %s AND status = 'sending' AND claim_token = %s AND attempt_count = %s
+RETURNING CASE WHEN manual_attempt = attempt_count THEN 'manual' ELSE trigger END
 """
 _LOG = """
 INSERT INTO dispatch_attempt (id, delivery_id, number, outcome, status_code, error, started_at, duration_ms,
-                              remote_address, response_headers, response_body, worker)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                              remote_address, response_headers, response_body, worker,
+                              dns_ms, connect_ms, tls_ms, first_byte_ms, request_head_id, trigger)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -53,13 +55,13 @@ def claim(shares: Sequence[Share], *, now: datetime, expires_at: datetime, token
 
 def finish(rows: Sequence[AttemptRow]) -> set[uuid.UUID]:
     """Log the attempts and move their deliveries where the claims still hold. Return what was moved."""
-    moved = set()
+    triggers: dict[uuid.UUID, str] = {}
     with transaction.atomic(), connection.cursor() as cursor:
         for row in rows:
             move = [row.status, row.next_attempt_at, row.delivery_finished_at, row.outcome, row.status_code]
             cursor.execute(_MOVE, sqlite_parameters([*move, row.delivery_id, row.token, row.number]))
-            if cursor.rowcount == 1:
-                moved.add(row.delivery_id)
+            if moved := cursor.fetchone():
+                triggers[row.delivery_id] = moved[0]
         log = [
             [
                 row.attempt_id,
@@ -74,9 +76,11 @@ def finish(rows: Sequence[AttemptRow]) -> set[uuid.UUID]:
                 row.response_headers,
                 row.response_body,
                 row.worker,
+                *row[-5:],
+                triggers[row.delivery_id],
             ]
             for row in rows
-            if row.delivery_id in moved
+            if row.delivery_id in triggers
         ]
         cursor.executemany(_LOG, [sqlite_parameters(each) for each in log])
-    return moved
+    return set(triggers)

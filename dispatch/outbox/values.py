@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from dispatch.heads import Head
 from dispatch.states import FINAL, DeliveryStatus, Outcome
 from subscriptions import ids
 from subscriptions.models import EndpointState
@@ -30,6 +31,15 @@ class Claim(NamedTuple):
     endpoint_id: uuid.UUID
     attempt: int
     token: uuid.UUID
+
+
+class Expired(NamedTuple):
+    """A claim whose lease has ended, with when and by which worker it was made. Nobody took a test without a worker."""
+
+    claim: Claim
+    claimed_at: datetime
+    worker: str
+    is_test: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,9 @@ class Attempted(NamedTuple):
     remote_address: str = ""
     response_headers: Mapping[str, str] | None = None
     response_body: str = ""
+    # Milliseconds: name look-up, connecting, TLS, and waiting for the answer's first byte.
+    timings_ms: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
+    head: Head | None = None
 
 
 class NewEvent(NamedTuple):
@@ -71,6 +84,7 @@ class NewEvent(NamedTuple):
     idempotency_key: str | None
     created_at: datetime
     patterns: str
+    deliver_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +125,16 @@ class AttemptRow(NamedTuple):
     response_headers: str
     response_body: str
     worker: str
+    dns_ms: int | None
+    connect_ms: int | None
+    tls_ms: int | None
+    first_byte_ms: int | None
+    request_head_id: uuid.UUID | None
 
 
 def attempt_row(attempted: Attempted) -> AttemptRow:
     claim = attempted.claim
+    dns, connect, tls, first_byte = attempted.timings_ms
     return AttemptRow(
         delivery_id=claim.delivery_id,
         number=claim.attempt,
@@ -134,6 +154,11 @@ def attempt_row(attempted: Attempted) -> AttemptRow:
         ),
         response_body=_storable(attempted.response_body),
         worker=attempted.worker,
+        dns_ms=dns,
+        connect_ms=connect,
+        tls_ms=tls,
+        first_byte_ms=first_byte,
+        request_head_id=attempted.head and attempted.head.id,
     )
 
 

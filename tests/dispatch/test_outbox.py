@@ -230,7 +230,7 @@ def test_expired_claims_are_found_once_their_lease_has_ended() -> None:
     [claimed] = claim(endpoint).claims
 
     assert outbox.expired(NOON + timedelta(seconds=LEASE)) == []
-    assert outbox.expired(LATER) == [(claimed, NOON, "host:1")]
+    assert outbox.expired(LATER) == [(claimed, NOON, "host:1", False)]
 
 
 def test_pending_lanes_are_listed_with_state_and_first_due_time() -> None:

@@ -163,7 +163,7 @@ def test_standard_input_is_a_payload_when_the_type_is_given_and_lines_when_not(s
         ({"type": "x", "data": 1, "subscriber": None}, '"subscriber" must be a text.'),
         (
             {"type": "x", "payload": 1},
-            "Unknown field 'payload'. A line has type, subscriber, idempotency_key, data.",
+            "Unknown field 'payload'. A line has type, subscriber, idempotency_key, deliver_after, data.",
         ),
         (
             {"type": "x", "data": 1, "subscriber": "nobody"},

@@ -13,6 +13,7 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("enforce_event_types", False, "true", True),
     ("payload_limit", 262144, "1000", 1000),
     ("batch_limit", 10485760, "2000", 2000),
+    ("deliver_after_max", 2592000, "60", 60.0),
     (
         "retry_schedule",
         (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400),
@@ -49,6 +50,7 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("wake_pause", 5, "0", 0.0),
     ("ownership_challenge", False, "true", True),
     ("challenge_schedule", (10, 60, 600, 3600, 21600, 57600), "0, 0.5,30", (0.0, 0.5, 30.0)),
+    ("test_wait", 5, "0", 0.0),
     ("custom_headers", 20, "5", 5),
     ("custom_headers_size", 8192, "100", 100),
     ("token_lifetime", 300, "60", 60.0),
@@ -76,7 +78,7 @@ KEY = "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE="
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
 MAY_BE_ZERO = [
     *("custom_headers", "retry_jitter", "retry_after_max", "response_limit"),
-    *("flush_interval", "pump_linger", "wake_pause", "trusted_proxies", "api_rate_limit"),
+    *("flush_interval", "pump_linger", "test_wait", "wake_pause", "trusted_proxies", "api_rate_limit"),
 ]
 
 

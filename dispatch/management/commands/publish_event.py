@@ -4,11 +4,13 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
+from django.utils.dateparse import parse_datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -17,7 +19,7 @@ from subscriptions.management import database_errors
 
 _STDIN = "-"
 _LINES_SUFFIX = ".jsonl"
-_FIELDS = {"type": str, "subscriber": str, "idempotency_key": str, "data": object}
+_FIELDS = {"type": str, "subscriber": str, "idempotency_key": str, "deliver_after": str, "data": object}
 
 
 class Command(BaseCommand):
@@ -34,6 +36,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--subscriber", metavar="ID_OR_UID", help="Only its endpoints. Without: those of all.")
         parser.add_argument("--idempotency-key", metavar="KEY", help="Publishing again with it makes no second event.")
+        parser.add_argument(
+            "--deliver-after", metavar="TIME", help="Send nothing before, such as 2026-03-01T12:00:00Z."
+        )
         payload = parser.add_mutually_exclusive_group()
         payload.add_argument("--data", metavar="JSON", help="The payload. Without, and without a file: {}.")
         payload.add_argument(
@@ -49,6 +54,7 @@ class Command(BaseCommand):
         type: str | None,  # noqa: A002
         subscriber: str | None,
         idempotency_key: str | None,
+        deliver_after: str | None,
         data: str | None,
         file: str | None,
         **_: Any,
@@ -56,9 +62,9 @@ class Command(BaseCommand):
         if file is not None and (file.endswith(_LINES_SUFFIX) or (file == _STDIN and type is None)):
             if idempotency_key is not None:
                 raise CommandError("An idempotency key belongs to one event: write it into each line of the file.")
-            wanted = _events_of_lines(_read(file), _name(file), type, subscriber)
+            wanted = _events_of_lines(_read(file), _name(file), type, subscriber, deliver_after)
         else:
-            wanted = [_one_event(type, data, file, subscriber, idempotency_key)]
+            wanted = [_one_event(type, data, file, subscriber, idempotency_key, deliver_after)]
         with database_errors.told_in_a_sentence():
             for line in _publish_all(wanted):
                 self.stdout.write(line)
@@ -73,20 +79,29 @@ class _Wanted:
     data: Any
     subscriber: str | None
     idempotency_key: str | None
+    deliver_after: datetime | None
 
 
 def _one_event(
-    event_type: str | None, data: str | None, file: str | None, subscriber: str | None, idempotency_key: str | None
+    event_type: str | None,
+    data: str | None,
+    file: str | None,
+    subscriber: str | None,
+    idempotency_key: str | None,
+    deliver_after: str | None,
 ) -> _Wanted:
     if event_type is None:
         raise CommandError("Name the event type: `publish_event TYPE`. Only the lines of a .jsonl file can name it.")
     where = "" if file is None else f"{_name(file)}: "
     text = (data if data is not None else "{}") if file is None else _read(file)
     payload = _parsed(text, where or "--data: ")
-    return _Wanted(where, event_type, payload, subscriber, idempotency_key)
+    moment = _time(deliver_after, "--deliver-after: ")
+    return _Wanted(where, event_type, payload, subscriber, idempotency_key, moment)
 
 
-def _events_of_lines(text: str, name: str, event_type: str | None, subscriber: str | None) -> list[_Wanted]:
+def _events_of_lines(
+    text: str, name: str, event_type: str | None, subscriber: str | None, deliver_after: str | None
+) -> list[_Wanted]:
     """Read every line before any is published, so that no transaction waits for a slow input."""
     wanted = []
     # Not splitlines(), which also splits at characters that JSON texts may contain, such as U+2028.
@@ -104,6 +119,7 @@ def _events_of_lines(text: str, name: str, event_type: str | None, subscriber: s
                 fields["data"],
                 fields.get("subscriber", subscriber),
                 fields.get("idempotency_key"),
+                _time(fields.get("deliver_after", deliver_after), where),
             )
         )
     if not wanted:
@@ -135,7 +151,13 @@ def _publish_all(wanted: list[_Wanted]) -> list[str]:
 
 def _publish(event: _Wanted) -> Published:
     try:
-        return publish_event(event.type, event.data, subscriber=event.subscriber, idempotency_key=event.idempotency_key)
+        return publish_event(
+            event.type,
+            event.data,
+            subscriber=event.subscriber,
+            idempotency_key=event.idempotency_key,
+            deliver_after=event.deliver_after,
+        )
     except PublishRefused as refused:
         raise CommandError(f"{event.where}{refused} Nothing was published.") from refused
 
@@ -164,6 +186,18 @@ def _parsed(text: str, where: str) -> Any:
         raise CommandError(f"{where}This is not JSON: {error.msg} at {place}.") from error
     except (ValueError, RecursionError) as error:
         raise CommandError(f"{where}This is not JSON that can be read: {error}.") from error
+
+
+def _time(text: str | None, where: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise CommandError(f"{where}{text!r} is not a time, such as 2026-03-01T12:00:00Z.")
+    return moment
 
 
 def _read(file: str) -> str:
