@@ -1,6 +1,7 @@
 """The one way in for events: `publish_event`, and `publish_events` for many at once."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,12 +13,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from dispatch import outbox, wake
-from dispatch.models import Event
+from dispatch.models import Delivery, Event
 from dispatch.outbox import NewEvent
 from subscriptions import ids, patterns
-from subscriptions.models import EventType, Subscriber
+from subscriptions.models import Endpoint, EventType, Subscriber
 
 MAX_IDEMPOTENCY_KEY_LENGTH = 200
+# What a test event says where nobody says what an event of its type looks like.
+_EXAMPLE: Mapping[str, Any] = {"test": True}
+_LOOK_INTERVAL = 0.05
 
 
 class PublishRefused(ValueError):
@@ -74,6 +78,31 @@ def publish_event(
     if isinstance(published, PublishRefused):
         raise published
     return published
+
+
+def publish_test(endpoint: Endpoint, event_type: str, data: Any = None, *, now: datetime) -> Delivery:
+    """Publish a test event to one endpoint only, whatever its state, and have it sent: once.
+
+    Without `data` it carries the example of its type, or says that it is a test. Raises `PublishRefused`.
+    """
+    draft = _Checks().draft(Wanted(event_type, _EXAMPLE if data is None else data), now)
+    if isinstance(draft, PublishRefused):
+        raise draft
+    delivery_id = outbox.insert_test(draft.row, ids.decode("ep", endpoint.pk), lease=settings.WEBHOOKS.claim_lease)
+    transaction.on_commit(partial(wake.call_test, delivery_id), robust=True)
+    return Delivery.objects.get(pk=ids.encode("dlv", delivery_id))
+
+
+def wait_for_test(test: Delivery, *, seconds: float) -> bool:
+    """Wait for the attempt of a test to end, for some seconds at most. Say whether it has."""
+    give_up = time.monotonic() + seconds
+    while True:
+        test.refresh_from_db()
+        if test.finished_at is not None:
+            return True
+        if time.monotonic() >= give_up:
+            return False
+        time.sleep(_LOOK_INTERVAL)
 
 
 def publish_events(wanted: Sequence[Wanted], *, now: datetime | None = None) -> list[Published | PublishRefused]:

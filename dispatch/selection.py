@@ -29,10 +29,14 @@ def made_between(prefix: str, after: datetime | None, before: datetime | None) -
     return wanted
 
 
+def endpoints_of(subscriber: Subscriber | str) -> list[str]:
+    """List a subscriber's endpoints. Within one statement the planner could not know how many deliveries they have."""
+    return list(Endpoint.objects.filter(subscriber=subscriber).values_list("pk", flat=True))
+
+
 def of_subscriber(subscriber: Subscriber | str) -> Q:
     """Select a subscriber's deliveries."""
-    # Its endpoints are read first: in one statement the planner could not know how many deliveries they have.
-    return Q(endpoint__in=list(Endpoint.objects.filter(subscriber=subscriber).values_list("pk", flat=True)))
+    return Q(endpoint__in=endpoints_of(subscriber))
 
 
 def deliveries_where(filters: Mapping[str, Any]) -> tuple[Q, Q]:

@@ -2,23 +2,37 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connections
+from django.utils import timezone
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from dispatch import heartbeats, wake
+from dispatch.models import Heartbeat
 from subscriptions.api import problems
 
 # Seconds. libpq takes nothing shorter for the database.
 _REDIS_TIMEOUT = 1
 _DATABASE_TIMEOUT = 2
+
+# Seconds without a heartbeat that are no coincidence any more.
+_STALE = 60
+_EXPECTED = {
+    heartbeats.BEAT: "Beat does not run, or no worker takes the queue housekeeping.",
+    wake.DELIVERIES: "No worker takes the queue deliveries: nothing is sent.",
+    wake.HOUSEKEEPING: "No worker takes the queue housekeeping: no tests, challenges and bulk jobs.",
+    heartbeats.SWEEP: "Nobody sweeps: what a wake-up missed is not found.",
+}
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +57,7 @@ class Ready(_ForEverybody):
         checks = {name: trouble or "ok" for name, trouble in found.items()}
         troubles = [trouble for trouble in found.values() if trouble]
         if not troubles:
-            return Response({"status": "ready", "checks": checks})
+            return Response({"status": "ready", "checks": checks, "work": _work(timezone.now())})
         status = HTTPStatus.SERVICE_UNAVAILABLE
         return Response(
             problems.problem(status, " ".join(troubles)) | {"checks": checks},
@@ -87,6 +101,21 @@ def _trouble_with_redis() -> str:
     finally:
         client.close()
     return ""
+
+
+def _work(now: datetime) -> dict[str, Any]:
+    """Say how the work goes, which is done by others: no reason to take this process out of service."""
+    rows = {row.role: row for row in Heartbeat.objects.all()}
+    ages = {role: round((now - row.at).total_seconds(), 1) for role, row in rows.items()}
+    stale = [role for role in _EXPECTED if ages.get(role, _STALE) >= _STALE]
+    swept = rows.get(heartbeats.SWEEP)
+    due = swept and swept.oldest_due_at
+    return {
+        "heartbeats": {role: {"seconds_ago": ages.get(role)} for role in _EXPECTED},
+        # As of the last sweep.
+        "oldest_due_seconds": round((now - due).total_seconds(), 1) if due else 0.0,
+        "warnings": [f"{_EXPECTED[role]} No sign of it for {_STALE} seconds." for role in stale],
+    }
 
 
 _CHECKS: dict[str, Callable[[], str]] = {"database": _trouble_with_database, "redis": _trouble_with_redis}

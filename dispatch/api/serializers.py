@@ -5,8 +5,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from dispatch.models import Attempt, Delivery, Event
-from dispatch.models.delivery import OUTCOME_CHOICES, STATUS_CHOICES
+from dispatch import command_lines
+from dispatch.api.moment import MomentField
+from dispatch.endpoint_stats import WINDOWS, Stats
+from dispatch.models import Attempt, BulkJob, Delivery, Event
+from dispatch.models.delivery import OUTCOME_CHOICES, STATUS_CHOICES, TRIGGER_CHOICES
 from subscriptions.api.fields import AnyJsonField, IdField, SubscriberField, TextField, WordField
 from subscriptions.api.serializers import Input
 
@@ -16,6 +19,7 @@ class NewEvent(Input):
     data = AnyJsonField(allow_null=True)  # type: ignore[assignment]  # DRF takes it off the class
     subscriber = TextField(required=False, allow_null=True)
     idempotency_key = TextField(required=False, allow_null=True, trim_whitespace=False)
+    deliver_after = MomentField(required=False, allow_null=True)
 
 
 class NewEvents(Input):
@@ -25,14 +29,50 @@ class NewEvents(Input):
 class EventFilters(Input):
     type = TextField(required=False)
     subscriber = SubscriberField(required=False)
+    created_after = MomentField(required=False)
+    created_before = MomentField(required=False)
+
+
+class FeedQuery(Input):
+    subscriber = SubscriberField()
+    after = TextField(required=False)
+    event_type = TextField(required=False)
 
 
 class DeliveryFilters(Input):
-    subscriber = SubscriberField(required=False, source="endpoint__subscriber")
+    subscriber = SubscriberField(required=False)
     endpoint = IdField("ep", required=False)
     event = IdField("evt", required=False)
-    event_type = TextField(required=False, source="event__type")
+    event_type = TextField(required=False)
     status = WordField(STATUS_CHOICES, required=False)
+    outcome = WordField(OUTCOME_CHOICES, required=False)
+    response_class = WordField(["1xx", "2xx", "3xx", "4xx", "5xx"], required=False)
+    created_after = MomentField(required=False)
+    created_before = MomentField(required=False)
+
+
+class BulkRequest(DeliveryFilters):
+    """Which deliveries are meant. A dry run only counts them."""
+
+    dry_run = serializers.BooleanField(required=False)
+
+
+class AttemptFilters(Input):
+    delivery = IdField("dlv", required=False)
+    endpoint = IdField("ep", required=False)
+    subscriber = SubscriberField(required=False)
+    outcome = WordField(OUTCOME_CHOICES, required=False)
+    created_after = MomentField(required=False)
+    created_before = MomentField(required=False)
+
+
+class NewTest(Input):
+    event_type = TextField(trim_whitespace=False)
+    data = AnyJsonField(required=False)  # type: ignore[assignment]  # DRF takes it off the class
+
+
+class StatsQuery(Input):
+    window = WordField(list(WINDOWS), default="24h")
 
 
 class AttemptSerializer(serializers.Serializer[Attempt]):
@@ -40,17 +80,49 @@ class AttemptSerializer(serializers.Serializer[Attempt]):
 
     id = serializers.CharField()
     number = serializers.IntegerField()
+    trigger = WordField(TRIGGER_CHOICES)
     outcome = WordField(OUTCOME_CHOICES)
     status_code = serializers.IntegerField()
     error = serializers.CharField()
     started_at = serializers.DateTimeField()
     duration_ms = serializers.IntegerField()
+    dns_ms = serializers.IntegerField()
+    connect_ms = serializers.IntegerField()
+    tls_ms = serializers.IntegerField()
+    first_byte_ms = serializers.IntegerField()
     remote_address = serializers.CharField()
+    worker = serializers.CharField()
 
 
 class AttemptWithResponseSerializer(AttemptSerializer):
     response_headers = serializers.JSONField()
     response_body = serializers.CharField()
+
+
+class ListedAttemptSerializer(AttemptSerializer):
+    """An attempt on its own, with what it belongs to."""
+
+    delivery = serializers.CharField(source="delivery_id")
+    event = serializers.CharField(source="delivery.event_id")
+    event_type = serializers.CharField(source="delivery.event.type")
+    endpoint = serializers.CharField(source="delivery.endpoint_id")
+    subscriber = serializers.CharField(source="delivery.endpoint.subscriber_id")
+
+
+class AttemptInFullSerializer(ListedAttemptSerializer):
+    """An attempt with its request, whose body is that of the event, and what came back."""
+
+    request = serializers.SerializerMethodField()
+    response_headers = serializers.JSONField()
+    response_body = serializers.CharField()
+    curl = serializers.SerializerMethodField()
+
+    def get_request(self, attempt: Attempt) -> dict[str, Any] | None:
+        headers, head = command_lines.headers_of(attempt), attempt.request_head
+        return None if headers is None or head is None else {"url": head.url, "headers": headers}
+
+    def get_curl(self, attempt: Attempt) -> str | None:
+        return command_lines.as_sent(attempt)
 
 
 class DeliverySerializer(serializers.Serializer[Delivery]):
@@ -61,6 +133,7 @@ class DeliverySerializer(serializers.Serializer[Delivery]):
     subscriber = serializers.CharField(source="endpoint.subscriber_id")
     status = WordField(STATUS_CHOICES)
     note = serializers.CharField()
+    trigger = WordField(TRIGGER_CHOICES)
     attempt_count = serializers.IntegerField()
     next_attempt_at = serializers.DateTimeField()
     last_outcome = WordField(OUTCOME_CHOICES)
@@ -85,6 +158,7 @@ class EventSerializer(serializers.Serializer[Event]):
     subscriber = serializers.CharField(source="subscriber_id")
     idempotency_key = serializers.CharField()
     created_at = serializers.DateTimeField()
+    deliver_after = serializers.DateTimeField()
 
 
 class EventWithDataSerializer(EventSerializer):
@@ -92,3 +166,26 @@ class EventWithDataSerializer(EventSerializer):
 
     def get_data(self, event: Event) -> Any:
         return json.loads(event.payload)
+
+
+class BulkJobSerializer(serializers.Serializer[BulkJob]):
+    id = serializers.CharField()
+    action = serializers.CharField()
+    filters = serializers.JSONField()
+    status = serializers.CharField()
+    total = serializers.IntegerField()
+    passed = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    asked_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField()
+
+
+class StatsSerializer(serializers.Serializer[Stats]):
+    since = serializers.DateTimeField()
+    is_complete = serializers.BooleanField()
+    deliveries = serializers.DictField(child=serializers.IntegerField())
+    attempts = serializers.DictField(child=serializers.IntegerField())
+    success_rate = serializers.FloatField()
+    p50_ms = serializers.IntegerField()
+    p95_ms = serializers.IntegerField()

@@ -1,47 +1,57 @@
 """The API's routes of events and deliveries."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Prefetch
+from django.db.models import Q
 from django.urls import reverse
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from dispatch.api.bounded import Bounded, Selection
 from dispatch.api.serializers import (
-    DeliveryFilters,
-    DeliveryInFullSerializer,
     DeliverySerializer,
-    DeliveryWithAttemptsSerializer,
     EventFilters,
     EventSerializer,
     EventWithDataSerializer,
     NewEvent,
     NewEvents,
 )
-from dispatch.models import Attempt, Delivery, Event
+from dispatch.models import Delivery, Event
 from dispatch.publish import IdempotencyConflict, Published, PublishRefused, Wanted, publish_event, publish_events
+from dispatch.selection import made_between
 from subscriptions.api import problems
-from subscriptions.api.base import PUBLISHERS, Many, One, View
+from subscriptions.api.base import PUBLISHERS, One, View
 from subscriptions.api.parsing import LargeJsonBody
 from subscriptions.api.problems import Conflict
 
-_DELIVERIES = Delivery.objects.select_related("event", "endpoint").defer("event__payload")
-_ATTEMPTS = Attempt.objects.order_by("number")
+DELIVERIES = Delivery.objects.select_related("event", "endpoint").defer("event__payload")
 # One of each for all answers: a copy of each field took longer than writing it.
 _WITH_DATA, _WITHOUT_DATA = EventWithDataSerializer(), EventSerializer()
 # An event may go to every endpoint there is: its page shows the first ones and says where the others are.
 _DELIVERIES_OF_ONE_EVENT = 250
 
 
-class Events(Many[Event]):
+class Events(Bounded[Event]):
     queryset = Event.objects.defer("payload")
     serializer_class = EventSerializer
     filters = EventFilters
     tenant = "subscriber"
     writers = PUBLISHERS
+
+    def select(self, filters: Mapping[str, Any]) -> Selection:
+        """Have one filter found by an index, and the other looked for among that."""
+        found = made_between("evt", filters.get("created_after"), filters.get("created_before"))
+        among = Q()
+        if "subscriber" in filters:
+            found &= Q(subscriber=filters["subscriber"])
+        if "type" in filters:
+            of_type = Q(type=filters["type"])
+            found, among = (found, of_type) if "subscriber" in filters else (found & of_type, among)
+        return Selection(found, among)
 
     def post(self, request: Request) -> Response:
         wanted = self.read(NewEvent)
@@ -76,7 +86,13 @@ def _read(body: Any) -> Wanted | ValidationError:
         fields = NewEvent.read(body)
     except ValidationError as error:
         return error
-    return Wanted(fields["type"], fields["data"], fields.get("subscriber"), fields.get("idempotency_key"))
+    return Wanted(
+        fields["type"],
+        fields["data"],
+        fields.get("subscriber"),
+        fields.get("idempotency_key"),
+        fields.get("deliver_after"),
+    )
 
 
 def _result(answer: Published | PublishRefused | ValidationError) -> dict[str, Any]:
@@ -100,7 +116,7 @@ class OneEvent(One[Event]):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         event = self.get_object()
         found = list(
-            self.own(_DELIVERIES, "endpoint__subscriber")
+            self.own(DELIVERIES, "endpoint__subscriber")
             .filter(event=event)
             .order_by("id")[: _DELIVERIES_OF_ONE_EVENT + 1]
         )
@@ -114,16 +130,3 @@ class OneEvent(One[Event]):
                 "all_deliveries": request.build_absolute_uri(address) if has_more else None,
             }
         )
-
-
-class Deliveries(Many[Delivery]):
-    queryset = _DELIVERIES.prefetch_related(Prefetch("attempts", _ATTEMPTS.defer("response_headers", "response_body")))
-    serializer_class = DeliveryWithAttemptsSerializer
-    tenant = "endpoint__subscriber"
-    filters = DeliveryFilters
-
-
-class OneDelivery(One[Delivery]):
-    queryset = _DELIVERIES.prefetch_related(Prefetch("attempts", _ATTEMPTS))
-    serializer_class = DeliveryInFullSerializer
-    tenant = "endpoint__subscriber"

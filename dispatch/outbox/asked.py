@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 
 from dispatch.heads import Head
-from dispatch.outbox.values import Claim
+from dispatch.outbox.values import Claim, NewEvent
 from dispatch.sql import execute, places, to_uuid
 from subscriptions import ids
 
@@ -72,16 +72,14 @@ def insert_heads(heads: Collection[Head]) -> None:
         )
 
 
-def insert_test(
-    endpoint_id: uuid.UUID, event_type: str, payload: str, *, now: datetime, lease: float
-) -> tuple[uuid.UUID, uuid.UUID]:
-    """Write a test event with its only delivery, which is as if claimed. Return the ids of both."""
-    event_id, delivery_id = ids.uuid7(), ids.uuid7()
+def insert_test(event: NewEvent, endpoint_id: uuid.UUID, *, lease: float) -> uuid.UUID:
+    """Write a test event with its only delivery, which is as if claimed for `lease` seconds. Return its id."""
+    delivery_id, now = ids.uuid7(), event.created_at
     with transaction.atomic():
-        execute(_INSERT_TEST_EVENT, [event_id, event_type, payload, now])
+        execute(_INSERT_TEST_EVENT, [event.id, event.type, event.payload, now])
         expires_at = now + timedelta(seconds=lease)
-        execute(_INSERT_TEST, [delivery_id, event_id, endpoint_id, uuid.uuid4(), now, expires_at, now])
-    return event_id, delivery_id
+        execute(_INSERT_TEST, [delivery_id, event.id, endpoint_id, uuid.uuid4(), now, expires_at, now])
+    return delivery_id
 
 
 def take_test(delivery_id: uuid.UUID, *, now: datetime, lease: float, worker: str) -> Claim | None:

@@ -23,6 +23,7 @@ def test_an_event_is_published_to_every_endpoint_that_wants_it(api: ApiClient):
         "subscriber": None,
         "idempotency_key": None,
         "created_at": event.created_at.isoformat().replace("+00:00", "Z"),
+        "deliver_after": None,
         "data": {"amount": 100, "to": "Zoë"},
     }
     assert event.payload == '{"amount":100,"to":"Zoë"}'
@@ -166,6 +167,7 @@ def test_an_event_is_read_with_its_deliveries(api: ApiClient, django_assert_num_
             "subscriber": endpoint.subscriber_id,
             "status": "pending",
             "note": "",
+            "trigger": "schedule",
             "attempt_count": 0,
             "next_attempt_at": created_at,
             "last_outcome": None,
@@ -194,7 +196,7 @@ def test_events_are_listed_without_their_data_in_two_statements(
     with django_assert_num_queries(2):
         page = api.get("events/").json()
     assert [row["id"] for row in page["results"]] == [event.id for event in reversed(events)]
-    assert set(page["results"][0]) == {"id", "type", "subscriber", "idempotency_key", "created_at"}
+    assert set(page["results"][0]) == {"id", "type", "subscriber", "idempotency_key", "created_at", "deliver_after"}
 
 
 def test_events_are_listed_by_type_and_subscriber(api: ApiClient):

@@ -1,0 +1,51 @@
+"""The API's route of the feed."""
+
+import base64
+import binascii
+import json
+import uuid
+
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from dispatch import feed
+from dispatch.api.serializers import EventWithDataSerializer, FeedQuery
+from subscriptions.api.base import View
+from subscriptions.api.pagination import NewestFirst
+
+
+class Feed(View):
+    """One subscriber's events, oldest first, for those who ask instead of being called."""
+
+    tenant = "subscriber"
+
+    def get(self, request: Request) -> Response:
+        limit = NewestFirst().get_page_size(request)
+        given = request.query_params.dict()
+        given.pop(NewestFirst.page_size_query_param, None)
+        query = self.read(FeedQuery, given)
+        after = _read(query["after"]) if "after" in query else feed.BEGINNING
+        page = feed.read(query["subscriber"], after=after, limit=limit, event_type=query.get("event_type"))
+        serializer = EventWithDataSerializer()
+        return Response(
+            {
+                "results": [serializer.to_representation(event) for event in page.events],
+                "cursor": _written(page.place),
+                "has_more": page.has_more,
+            }
+        )
+
+
+def _written(place: feed.Place) -> str:
+    return base64.urlsafe_b64encode(json.dumps([place.position, place.event_id.hex]).encode()).decode()
+
+
+def _read(cursor: str) -> feed.Place:
+    try:
+        position, event = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        if isinstance(position, bool) or not isinstance(position, int) or not -1 <= position < 2**63:
+            raise ValueError("this is no position")
+        return feed.Place(position, uuid.UUID(hex=event))
+    except (binascii.Error, ValueError, TypeError, AttributeError) as error:
+        raise ValidationError({"after": "Take the cursor from a page of the feed."}) from error
