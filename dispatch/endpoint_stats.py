@@ -36,8 +36,8 @@ def stats(endpoint: Endpoint, window: timedelta, *, now: datetime) -> Stats:
     """Count the deliveries that were made within `window`, without tests, and their attempts."""
     since = now - window
     made = Delivery.objects.filter(endpoint=endpoint, pk__gte=first_id("dlv", since)).order_by("-pk")
-    newest = list(made.values_list("pk", "status", "trigger")[: COUNTED + 1])
-    counted = [row for row in newest[:COUNTED] if row[2] != Trigger.TEST]
+    newest = list(made.values_list("status", "trigger")[: COUNTED + 1])
+    counted = [status for status, trigger in newest[:COUNTED] if trigger != Trigger.TEST]
     attempts = Attempt.objects.filter(delivery__in=made.values("pk")[:COUNTED]).exclude(trigger=Trigger.TEST)
     rows = list(attempts.values_list("outcome", "duration_ms"))
     outcomes = Counter(outcome for outcome, _ in rows)
@@ -45,7 +45,7 @@ def stats(endpoint: Endpoint, window: timedelta, *, now: datetime) -> Stats:
     return Stats(
         since=since,
         is_complete=len(newest) <= COUNTED,
-        deliveries=Counter(status for _, status, _ in counted),
+        deliveries=Counter(counted),
         attempts=outcomes,
         success_rate=round(outcomes[Outcome.SUCCESS] / len(rows), 4) if rows else None,
         p50_ms=_percentile(durations, 0.50),

@@ -82,7 +82,7 @@ class Bounded(Many[M]):
         edge = self._edge(candidates, keys) if selection.among else None
         wanted = candidates.filter(selection.among)
         if edge is not None:
-            wanted = wanted.filter(Q(_beyond(keys, edge, "lt" if goes_back else "gt")) | _at(keys, edge))
+            wanted = wanted.filter(_beyond(keys, edge, "lte" if goes_back else "gte"))
         rows = list(wanted[: limit + 1])
         onward = edge
         if len(rows) > limit:
@@ -116,15 +116,12 @@ def _keys_of(row: Model, keys: Sequence[str]) -> list[Any]:
     return [getattr(row, key) for key in keys]
 
 
-def _at(keys: Sequence[str], values: Sequence[Any]) -> Q:
-    return Q(**dict(zip(keys, values, strict=True)))
-
-
 def _beyond(keys: Sequence[str], values: Sequence[Any], comparison: str) -> Q:
-    """Select what comes after these values by all keys together."""
+    """Select what comes after these values by all keys together, or, with `lte` and `gte`, is at them."""
     (first, *more), (value, *rest) = keys, values
-    beyond = Q(**{f"{first}__{comparison}": value})
     if not more:
-        return beyond
+        return Q(**{f"{first}__{comparison}": value})
+    strict = comparison[:2]
+    beyond = Q(**{f"{first}__{strict}": value}) | Q(**{first: value}) & _beyond(more, rest, comparison)
     # The first comparison says nothing more, but an index can be searched by it.
-    return Q(**{f"{first}__{comparison}e": value}) & (beyond | Q(**{first: value}) & _beyond(more, rest, comparison))
+    return Q(**{f"{first}__{strict}e": value}) & beyond

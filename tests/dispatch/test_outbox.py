@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from dispatch import outbox
+from dispatch.heads import head_of
 from dispatch.models import Attempt, Delivery, Event
 from dispatch.outbox import Attempted, Claim, Claimed
 from dispatch.publish import publish_event
@@ -146,6 +147,37 @@ def test_finishing_logs_the_attempt_and_moves_the_delivery() -> None:
     assert (attempt.started_at, attempt.duration_ms, attempt.worker) == (NOON, 1000, "host:1")
     assert (attempt.remote_address, attempt.response_body) == ("192.0.2.1", 'body \ufffd € \\ "quoted" {,} NULL \n')
     assert attempt.response_headers == {"server": "nul\ufffd"}
+
+
+def test_an_attempt_is_logged_with_its_timings_its_head_and_why_it_was_made() -> None:
+    endpoint = EndpointFactory()
+    publish()
+    head = head_of(endpoint.url, {"X-Tenant": "7"}, message_id="evt_1", timestamp=1, has_token=False)
+    outbox.insert_heads({head})
+    outbox.insert_heads({head})
+    for _ in range(2):
+        [claimed] = claim(endpoint, now=LATER).claims
+        outbox.finish([attempted(claimed, status=DeliveryStatus.FAILED, outcome=Outcome.TIMEOUT)])
+        [moved] = outbox.retry([claimed.delivery_id], now=LATER)
+        assert moved == (claimed.delivery_id, lane_of(endpoint))
+    [claimed] = claim(endpoint, now=LATER).claims
+    outbox.finish([attempted(claimed, timings_ms=(1, 2, 3, 4), head=head)])
+
+    attempts = Attempt.objects.order_by("number")
+    assert [attempt.trigger for attempt in attempts] == ["schedule", "manual", "manual"]
+    last = attempts[2]
+    assert (last.dns_ms, last.connect_ms, last.tls_ms, last.first_byte_ms) == (1, 2, 3, 4)
+    assert last.request_head is not None
+    assert (last.request_head.url, last.request_head.headers) == (head.url, [["X-Tenant", "…"]])
+    assert (attempts[0].first_byte_ms, attempts[0].request_head) == (None, None)
+
+
+def test_what_is_published_for_later_is_due_then() -> None:
+    endpoint = EndpointFactory()
+    publish_event("invoice.paid", {}, now=NOON, deliver_after=LATER)
+
+    assert claim(endpoint) == Claimed([], {lane_of(endpoint): LATER})
+    assert len(claim(endpoint, now=LATER).claims) == 1
 
 
 def test_a_retry_is_a_row_with_a_time() -> None:

@@ -1,4 +1,5 @@
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from dispatch.publish import publish_event, publish_test
@@ -59,5 +60,6 @@ def test_a_page_takes_as_many_statements_however_long_it_is(
     acme = SubscriberFactory(uid="acme")
     for _ in range(4):
         publish_event("invoice.paid", {}, subscriber=acme)
-    with django_assert_num_queries(4):
+    # Key, subscriber, events, and the page itself, which is not counted on PostgreSQL: it goes to the driver.
+    with django_assert_num_queries(4 if connection.vendor == "sqlite" else 3):
         assert len(api.get("events/feed/", subscriber="acme").json()["results"]) == 4
