@@ -17,10 +17,11 @@ _ROUND = 1.0
 
 
 class Exchange:
-    """One request on its way. `expires_at` is on the monotonic clock, in seconds."""
+    """One request on its way, which has so many seconds. `expires_at` is on the monotonic clock."""
 
-    def __init__(self, expires_at: float) -> None:
-        self.expires_at = expires_at
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.expires_at = time.monotonic() + seconds
         self.expired = False
         self.remote_address = ""
         # Seconds that parts of it took, as far as there were such parts.
@@ -89,22 +90,25 @@ class Watchdog:
     def __init__(self, seconds: float, *, tidy: Callable[[], None]) -> None:
         self._seconds = seconds
         self._tidy = tidy
-        # In the order in which they began, which is that in which they expire. Whoever begins or ends one takes
-        # no lock: one operation on a dict is never cut in two.
-        self._active: dict[Exchange, None] = {}
+        # By how many seconds they have, in the order in which they began, which is that in which they expire. Whoever
+        # begins or ends one takes no lock: one operation on a dict is never cut in two.
+        self._active: dict[float, dict[Exchange, None]] = {seconds: {}}
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
         self._thread.start()
 
-    def begin(self) -> Exchange:
-        """Begin an exchange, which expires unless it is ended in time."""
-        exchange = Exchange(time.monotonic() + self._seconds)
-        self._active[exchange] = None
+    def begin(self, seconds: float | None = None) -> Exchange:
+        """Begin an exchange, which expires unless it is ended in time: in `seconds` if that is less than usual.
+
+        Fewer seconds than a round lasts may expire a round later.
+        """
+        exchange = Exchange(self._seconds if seconds is None else min(seconds, self._seconds))
+        self._active.setdefault(exchange.seconds, {})[exchange] = None
         return exchange
 
     def end(self, exchange: Exchange) -> None:
         """Watch an exchange no more."""
-        self._active.pop(exchange, None)
+        self._active[exchange.seconds].pop(exchange, None)
         exchange.finish()
 
     def close(self) -> None:
@@ -121,10 +125,11 @@ class Watchdog:
                 self._tidy()
                 round_ends = now + _ROUND
             next_at = min(round_ends, now + self._seconds)
-            for exchange in list(self._active):
-                if exchange.expires_at > now:
-                    next_at = min(next_at, exchange.expires_at)
-                    break
-                self._active.pop(exchange, None)
-                exchange.expire()
+            for active in list(self._active.values()):
+                for exchange in list(active):
+                    if exchange.expires_at > now:
+                        next_at = min(next_at, exchange.expires_at)
+                        break
+                    active.pop(exchange, None)
+                    exchange.expire()
             self._closed.wait(max(0.0, next_at - time.monotonic()))

@@ -19,6 +19,7 @@ from subscriptions import credentials, request_headers, signature_schemes
 from subscriptions.credentials import InvalidCredentials
 from subscriptions.encryption import EncryptionError, keyring
 from subscriptions.models import EndpointState
+from subscriptions.payload_format import PayloadFormat
 from subscriptions.request_headers import InvalidHeader
 from subscriptions.signature_schemes import InvalidScheme
 from subscriptions.signing_secrets import InvalidSecret
@@ -40,6 +41,10 @@ class EndpointSnapshot:
     # None without credentials and headers of its own.
     access: Access | None = None
     tls: TlsSettings | None = None
+    payload_format: PayloadFormat = PayloadFormat.DATA
+    # None: those of the installation. Seconds.
+    retry_schedule: tuple[float, ...] | None = None
+    timeout: float | None = None
 
 
 # What a signer is made of, as it is stored: the schemes as JSON, and the encrypted secrets, newest first.
@@ -49,7 +54,8 @@ _StoredAccess = tuple[str | None, str | None, str | None, str | None]
 _NO_ACCESS = (None, None, None, None)
 # With what there is of an endpoint's access: nearly always nothing, and then it costs no statement of its own.
 _ENDPOINTS = """
-SELECT e.id, e.url, e.state, e.signature_schemes, t.digest, c.kind, c.settings, c.secret, h.headers
+SELECT e.id, e.url, e.state, e.signature_schemes, e.payload_format, e.retry_schedule, e.timeout,
+       t.digest, c.kind, c.settings, c.secret, h.headers
 FROM subscriptions_endpoint e
 LEFT JOIN subscriptions_endpointtls t ON t.endpoint_id = e.id
 LEFT JOIN subscriptions_endpointcredentials c ON c.endpoint_id = e.id
@@ -99,7 +105,7 @@ class EndpointSnapshots:
             return snapshots, signers, accesses
         secrets = _secrets(wanted)
         digests: dict[uuid.UUID, str] = {}
-        for key, url, state, schemes, digest, *of_access in select_by_ids(_ENDPOINTS, wanted):
+        for key, url, state, schemes, form, retries, timeout, digest, *of_access in select_by_ids(_ENDPOINTS, wanted):
             endpoint_id = to_uuid(key)
             stored = (schemes, tuple(secrets[endpoint_id]))
             signer = signers.get(stored) or self._signers.get(stored) or _signer(*stored)
@@ -109,7 +115,16 @@ class EndpointSnapshots:
                 access = accesses[row] = self._accesses.get(row) or _access(row)
             if digest is not None:
                 digests[endpoint_id] = digest
-            snapshots[endpoint_id] = EndpointSnapshot(endpoint_id, url, EndpointState(state), signer, access)
+            snapshots[endpoint_id] = EndpointSnapshot(
+                endpoint_id,
+                url,
+                EndpointState(state),
+                signer,
+                access,
+                payload_format=PayloadFormat(form),
+                retry_schedule=None if retries is None else tuple(json.loads(retries)),
+                timeout=timeout,
+            )
         for endpoint_id, tls in self._tls(digests).items():
             snapshots[endpoint_id] = replace(snapshots[endpoint_id], tls=tls)
         return snapshots, signers, accesses

@@ -193,7 +193,7 @@ class Engine:
             headers = {**access.headers, **headers}
         has_token = access is not None and access.client is not None
         job.head = head_of(job.endpoint.url, headers, message_id=message_id, timestamp=timestamp, has_token=has_token)
-        return Request(job, job.endpoint.url, headers, job.body, access, job.endpoint.tls)
+        return Request(job, job.endpoint.url, headers, job.body, access, job.endpoint.tls, job.endpoint.timeout)
 
     def _judge(self, result: Result) -> Done:
         job: Job = result.key

@@ -15,7 +15,7 @@ from django.utils import timezone
 from dispatch import outbox, wake
 from dispatch.models import Delivery, Event
 from dispatch.outbox import NewEvent
-from subscriptions import ids, patterns
+from subscriptions import channels, ids, patterns, payload_schemas
 from subscriptions.models import Endpoint, EventType, Subscriber
 
 MAX_IDEMPOTENCY_KEY_LENGTH = 200
@@ -45,6 +45,7 @@ class Wanted:
     subscriber: Subscriber | str | None = None
     idempotency_key: str | None = None
     deliver_after: datetime | None = None
+    channels: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +63,22 @@ def publish_event(
     subscriber: Subscriber | str | None = None,
     idempotency_key: str | None = None,
     deliver_after: datetime | None = None,
+    channels: Sequence[str] = (),
     now: datetime | None = None,
 ) -> Published:
     """Publish an event to every endpoint that wants its type.
 
     `data` is anything that JSON can say; it is sent as the request body. `subscriber` is one subscriber,
-    its id or its uid, or None for the endpoints of all. Works inside the caller's transaction: if that
+    its id or its uid, or None for the endpoints of all. Endpoints that name channels get it only if `channels`
+    names one of theirs. Works inside the caller's transaction: if that
     rolls back, there is no event. With an `idempotency_key` that was used before, returns the event of
     the first call. Nothing is sent before `deliver_after`.
 
-    Raises `PublishRefused`, with nothing written, for an unknown type or subscriber or an unfit payload,
-    and `IdempotencyConflict` where the key belongs to another event.
+    Raises `PublishRefused`, with nothing written, for an unknown or archived type, an unknown subscriber or an unfit
+    payload, and `IdempotencyConflict` where the key belongs to another event.
     """
-    [published] = publish_events([Wanted(event_type, data, subscriber, idempotency_key, deliver_after)], now=now)
+    wanted = Wanted(event_type, data, subscriber, idempotency_key, deliver_after, channels)
+    [published] = publish_events([wanted], now=now)
     if isinstance(published, PublishRefused):
         raise published
     return published
@@ -143,17 +147,17 @@ class _Checks:
 
     def __init__(self) -> None:
         self._subscriber = lru_cache(maxsize=None)(Subscriber.objects.find)
-        self._is_type = lru_cache(maxsize=None)(lambda name: EventType.objects.filter(name=name).exists())
 
     def draft(self, wanted: Wanted, now: datetime) -> _Draft | PublishRefused:
         value = ids.uuid7()
         try:
             event = Event(
                 id=ids.encode("evt", value),
-                type=self._checked_type(wanted.event_type),
+                type=_checked_type(wanted),
                 subscriber=self._found_subscriber(wanted.subscriber),
                 payload=_payload_text(wanted.data),
                 idempotency_key=_checked_key(wanted.idempotency_key),
+                channels=_checked_channels(wanted.channels),
                 created_at=now,
                 deliver_after=_checked_time(wanted.deliver_after, now),
             )
@@ -161,19 +165,19 @@ class _Checks:
             return refused
         subscriber_id = ids.decode("sub", event.subscriber_id) if event.subscriber_id else None
         matching = " ".join(patterns.patterns_matching(event.type))
-        row = NewEvent(value, event.type, subscriber_id, event.payload, event.idempotency_key, now, matching)._replace(
-            deliver_after=event.deliver_after
+        named = json.dumps(event.channels) if event.channels else "[]"
+        row = NewEvent(
+            value,
+            event.type,
+            subscriber_id,
+            event.payload,
+            event.idempotency_key,
+            now,
+            named,
+            matching,
+            event.deliver_after,
         )
         return _Draft(event, row)
-
-    def _checked_type(self, event_type: str) -> str:
-        try:
-            patterns.check_name(event_type)
-        except patterns.InvalidEventType as error:
-            raise PublishRefused("type", str(error)) from error
-        if settings.WEBHOOKS.enforce_event_types and not self._is_type(event_type):
-            raise PublishRefused("type", f"There is no event type {event_type!r}. Create it first.")
-        return event_type
 
     def _found_subscriber(self, subscriber: Subscriber | str | None) -> Subscriber | None:
         if subscriber is None or isinstance(subscriber, Subscriber):
@@ -182,6 +186,31 @@ class _Checks:
         if found is None:
             raise PublishRefused("subscriber", f"There is no subscriber with the id or uid {subscriber!r}.")
         return found
+
+
+def _checked_type(wanted: Wanted) -> str:
+    """Return the type, if the data may be published as one of its events."""
+    name = wanted.event_type
+    try:
+        patterns.check_name(name)
+    except patterns.InvalidEventType as error:
+        raise PublishRefused("type", str(error)) from error
+    known = EventType.objects.known(name)
+    if known is None:
+        if settings.WEBHOOKS.enforce_event_types:
+            raise PublishRefused("type", f"There is no event type {name!r}. Create it first.")
+    elif known.is_archived:
+        raise PublishRefused("type", f"The event type {name!r} is archived. Bring it back, or publish another type.")
+    elif known.schema is not None and (problem := payload_schemas.problem_with(wanted.data, known.schema)):
+        raise PublishRefused("data", f"The data does not fit the schema of {name}. {problem}")
+    return name
+
+
+def _checked_channels(given: Sequence[str]) -> list[str]:
+    try:
+        return channels.check_channels(given, at_most=settings.WEBHOOKS.channels) if given else []
+    except channels.InvalidChannels as error:
+        raise PublishRefused("channels", str(error)) from error
 
 
 def _payload_text(data: Any) -> str:
@@ -235,4 +264,4 @@ def _repeated(event: Event, earlier: Mapping[str | None, Event]) -> Published | 
 
 
 def _meaning(event: Event) -> tuple[Any, ...]:
-    return event.type, event.subscriber_id, event.payload, event.deliver_after
+    return event.type, event.subscriber_id, event.payload, event.channels, event.deliver_after

@@ -25,6 +25,7 @@ from dispatch.held_lanes import HeldLanes
 from dispatch.lanes import Lane
 from dispatch.outbox import Claim
 from dispatch.recorder import Recorder
+from dispatch.rendering import bodies_of
 from dispatch.sweep import sweep_if_overdue
 from subscriptions.models import EndpointState
 
@@ -159,9 +160,8 @@ class Pump:
             lease=self._settings.claim_lease,
             worker=self._worker,
         )
-        bodies = outbox.payloads({claim.event_id for claim in claimed.claims})
-        for claim in claimed.claims:
-            self._engine.submit(Job(claim, snapshots[claim.endpoint_id], bodies[claim.event_id], begin_by))
+        for claim, body in bodies_of(claimed.claims, snapshots):
+            self._engine.submit(Job(claim, snapshots[claim.endpoint_id], body, begin_by))
         counts = Counter(claim.endpoint_id for claim in claimed.claims)
         for lane, due_at in claimed.next_due.items():
             delay = None if due_at is None else (due_at - claimed_at).total_seconds()

@@ -1,6 +1,6 @@
 """What is written down about an attempt, and where its delivery goes from there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate, islice
 
@@ -25,9 +25,10 @@ def record(done: Done, *, now: datetime, chance: float, worker: str, is_test: bo
     claim, result, verdict = done.job.claim, done.result, done.verdict
     delay = None
     if verdict.outcome is not Outcome.SUCCESS and not verdict.final and not is_test:
+        own = done.job.endpoint.retry_schedule
         delay = delay_before_retry(
             claim.attempt,
-            schedule=settings.WEBHOOKS.retry_schedule,
+            schedule=settings.WEBHOOKS.retry_schedule if own is None else own,
             jitter=settings.WEBHOOKS.retry_jitter,
             chance=chance,
             retry_after=verdict.retry_after,
@@ -68,12 +69,21 @@ def _milliseconds(timings: Timings) -> tuple[int | None, int | None, int | None,
     return dns, connect, tls, first_byte
 
 
-def record_lost(claim: Claim, *, claimed_at: datetime, now: datetime, worker: str, is_test: bool = False) -> Attempted:
+def record_lost(
+    claim: Claim,
+    *,
+    claimed_at: datetime,
+    now: datetime,
+    worker: str,
+    is_test: bool = False,
+    retry_schedule: Sequence[float] | None = None,
+) -> Attempted:
     """Say what becomes of a claim whose worker was killed: it counts as an attempt, and the next is due at once.
 
-    A test has no next one.
+    A test has no next one. `retry_schedule` is the endpoint's own, if it has one.
     """
-    exhausted = is_test or claim.attempt > len(settings.WEBHOOKS.retry_schedule)
+    schedule = settings.WEBHOOKS.retry_schedule if retry_schedule is None else retry_schedule
+    exhausted = is_test or claim.attempt > len(schedule)
     return Attempted(
         claim=claim,
         status=DeliveryStatus.FAILED if exhausted else DeliveryStatus.PENDING,

@@ -131,7 +131,7 @@ class RequestsTransport:
         started_at, started = datetime.now(UTC), time.monotonic()
         answer, failure, error = Answer(), None, ""
         access, token = request.access, None
-        exchange = self._watchdog.begin()
+        exchange = self._watchdog.begin(request.timeout)
         try:
             if access is not None and access.client is not None:
                 token = self._tokens.get(access.client, timeout=exchange.remaining)
@@ -145,7 +145,7 @@ class RequestsTransport:
         # A socket that was shut under an answer without a length looks like its regular end.
         is_late = exchange.expired or (failure is not None and not exchange.remaining)
         if is_late and failure is not Outcome.CREDENTIALS_FAILED:
-            failure, error = self._too_late(failure)
+            failure, error = _too_late(failure, exchange)
         return Result(
             key=request.key,
             started_at=started_at,
@@ -160,12 +160,6 @@ class RequestsTransport:
             is_token_worn_out=self._is_worn_out(access, token, answer),
             timings=_timings(exchange, answer),
         )
-
-    def _too_late(self, failure: Outcome | None) -> tuple[Outcome, str]:
-        if failure is Outcome.PROXY_ERROR:
-            # The receiver was not even asked for.
-            return failure, "The egress proxy did not answer in time."
-        return Outcome.TIMEOUT, f"There was no complete answer within {self._limits.deadline:g} seconds."
 
     def _is_worn_out(self, access: Access | None, token: AccessToken | None, answer: Answer) -> bool:
         """Say whether the receiver refused a token that it, or another receiver, took before. It is not used again."""
@@ -199,6 +193,13 @@ class RequestsTransport:
         )
         log.debug("A new access token from %s.", where)
         return token
+
+
+def _too_late(failure: Outcome | None, exchange: Exchange) -> tuple[Outcome, str]:
+    if failure is Outcome.PROXY_ERROR:
+        # The receiver was not even asked for.
+        return failure, "The egress proxy did not answer in time."
+    return Outcome.TIMEOUT, f"There was no complete answer within {exchange.seconds:g} seconds."
 
 
 def _secrets(access: Access | None, token: AccessToken | None) -> tuple[str, ...]:

@@ -5,13 +5,13 @@ Safe to run anywhere, any number of times, at the same time.
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
 from redis import RedisError
 
-from dispatch import bulk, fan_out, heartbeats, lanes, outbox, wake
+from dispatch import bulk, emptying, fan_out, heartbeats, lanes, outbox, wake
 from dispatch.outbox import PendingLane
 from dispatch.recording import record_lost
 from subscriptions import ids
@@ -35,6 +35,8 @@ def sweep(scheduled: lanes.Lanes, now: datetime) -> None:
         wake.call_challenges()
     if bulk.is_any_running():
         wake.call_bulk_jobs()
+    if emptying.is_due():
+        wake.call_emptying()
     unreached = None
     overdue: list[datetime] = []
     swept = outbox.pending_lanes()
@@ -58,8 +60,12 @@ def _servable(pending: Sequence[PendingLane], now: datetime) -> dict[uuid.UUID, 
     """Say in how many seconds each lane is to be served. Cancel what has no prospect of being sent."""
     servable = {}
     given_up = _given_up(lane.endpoint_id for lane in pending if lane.state is EndpointState.UNVERIFIED)
+    deleted = emptying.deleted_among(lane.endpoint_id for lane in pending if lane.state is EndpointState.DISABLED)
     for lane in pending:
-        if lane.state is EndpointState.DISABLED:
+        if lane.endpoint_id in deleted:
+            # It came after the rest was cancelled: published or sent at the moment of the deletion.
+            outbox.cancel_pending(lane.endpoint_id, note=emptying.NOTE, now=now)
+        elif lane.state is EndpointState.DISABLED:
             cancelled = outbox.cancel_pending(lane.endpoint_id, note="The endpoint is disabled.", now=now)
             logger.info("cancelled %d deliveries of disabled endpoint %s", cancelled, lane.endpoint_id)
         elif lane.endpoint_id in given_up:
@@ -77,6 +83,14 @@ def _given_up(unverified: Iterable[uuid.UUID]) -> set[uuid.UUID]:
     return {ids.decode("ep", pk) for pk in found.values_list("pk", flat=True)}
 
 
+def _own_schedules(endpoint_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[float]]:
+    """Read the retry schedules of endpoints that have one of their own."""
+    if not endpoint_ids:
+        return {}
+    named = Endpoint.with_deleted.filter(pk__in=[ids.encode("ep", each) for each in endpoint_ids])
+    return {ids.decode("ep", each.pk): each.retry_schedule for each in named if each.retry_schedule is not None}
+
+
 def sweep_if_overdue(scheduled: lanes.Lanes, now: datetime) -> None:
     """Sweep if nobody has for two intervals. Raises `redis.RedisError` where Redis does not answer."""
     if scheduled.is_sweep_overdue(OVERDUE * settings.WEBHOOKS.sweep_interval):
@@ -85,9 +99,18 @@ def sweep_if_overdue(scheduled: lanes.Lanes, now: datetime) -> None:
 
 def rescue(now: datetime) -> int:
     """Make deliveries pending again whose claim has ended without an outcome. Say how many there were."""
+    expired = outbox.expired(now)
+    own = _own_schedules({each.claim.endpoint_id for each in expired})
     lost = [
-        record_lost(lost.claim, claimed_at=lost.claimed_at, now=now, worker=lost.worker, is_test=lost.is_test)
-        for lost in outbox.expired(now)
+        record_lost(
+            each.claim,
+            claimed_at=each.claimed_at,
+            now=now,
+            worker=each.worker,
+            is_test=each.is_test,
+            retry_schedule=own.get(each.claim.endpoint_id),
+        )
+        for each in expired
     ]
     rescued = len(outbox.finish(lost))
     if rescued:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from redis import RedisError
 
-from dispatch import bulk, fan_out, heartbeats, lanes, process, sweep, wake
+from dispatch import bulk, emptying, fan_out, heartbeats, lanes, process, sweep, wake
 from subscriptions.models import EndpointTls, IdempotentAnswer
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,15 @@ def go_on_with_bulk_jobs(**_: Any) -> None:
     try:
         if bulk.run():
             wake.call_bulk_jobs()
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+@shared_task(name=wake.EMPTY)
+def empty_deleted_endpoints(**_: Any) -> None:
+    """Cancel what is pending for endpoints that were deleted."""
+    try:
+        emptying.empty_all(datetime.now(UTC))
     except _DATABASE_LOST as error:
         _let_go_of_database(error)
 

@@ -15,7 +15,7 @@ class Request(NamedTuple):
     """One POST. `key` comes back with its result.
 
     With an `access` that names a client, the transport adds the client's access token. `tls` is what its endpoint
-    asks of TLS, if anything.
+    asks of TLS, if anything, and `timeout` how many seconds it gives the exchange, if less than the transport does.
     """
 
     key: Any
@@ -24,6 +24,7 @@ class Request(NamedTuple):
     body: bytes
     access: Access | None = None
     tls: TlsSettings | None = None
+    timeout: float | None = None
 
     def __repr__(self) -> str:
         # Without headers and body: it may end up in a log.

@@ -34,6 +34,7 @@ FORGET = "dispatch.tasks.forget_idempotent_answers"
 BULK = "dispatch.tasks.bulk"
 TEST = "dispatch.tasks.test"
 HEARTBEAT = "dispatch.tasks.heartbeat"
+EMPTY = "dispatch.tasks.empty_deleted_endpoints"
 WARN = "dispatch.tasks.warn_of_expiring_certificates"
 DELIVERIES = "deliveries"
 HOUSEKEEPING = "housekeeping"
@@ -134,6 +135,11 @@ def call_challenges() -> None:
 def call_bulk_jobs() -> None:
     """Have bulk jobs gone on with. Raises nothing if Redis does not answer."""
     _try(lambda: send(BULK, queue=HOUSEKEEPING))
+
+
+def call_emptying() -> None:
+    """Have cancelled what waits for endpoints that were deleted. Raises nothing if Redis does not answer."""
+    _try(lambda: send(EMPTY, queue=HOUSEKEEPING, expires=settings.WEBHOOKS.sweep_interval))
 
 
 def call_test(delivery_id: uuid.UUID) -> None:

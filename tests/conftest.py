@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from subscriptions.models import EventType
+
 
 @pytest.fixture(scope="session")
 def process_environment(django_db_setup: None) -> dict[str, str]:
@@ -25,3 +27,9 @@ def process_environment(django_db_setup: None) -> dict[str, str]:
         "REDIS_URL": settings.REDIS_URL,
         "DJANGO_SETTINGS_MODULE": "webhooks_project.settings",
     }
+
+
+@pytest.fixture(autouse=True)
+def _unknown_event_types() -> None:
+    """Have no test believe what another one's process knew of event types."""
+    EventType.objects.forget()

@@ -18,9 +18,11 @@ EncryptionKey = NewType("EncryptionKey", str)
 DEBUG_ENCRYPTION_KEY = EncryptionKey(base64.b64encode(b"only-for-debugging".ljust(32)).decode())
 
 _MAY_BE_ZERO = {
+    "channels",
     "custom_headers",
     "api_rate_limit",
     "trusted_proxies",
+    "metadata_entries",
     "enforce_event_types",
     "egress_proxy_resolves",
     "https_only",
@@ -137,6 +139,15 @@ class WebhookSettings:
     custom_headers_size: int = _setting(
         8192, "Bytes that names and values of one endpoint's custom headers may have together."
     )
+    channels: int = _setting(20, "Channels that one endpoint or one event may name.")
+    metadata_entries: int = _setting(50, "Entries that the metadata of one subscriber or endpoint may have.")
+    metadata_size: int = _setting(
+        16 * 1024, "Bytes that keys and values of the metadata of one subscriber or endpoint may have together."
+    )
+    own_retries: int = _setting(20, "Retries that an endpoint's own retry schedule may have.")
+    own_retry_min: float = _setting(1, "Shortest delay in an endpoint's own retry schedule, in seconds.")
+    own_retry_max: float = _setting(7 * 86400, "Longest delay in an endpoint's own retry schedule, in seconds.")
+    schema_size: int = _setting(64 * 1024, "Bytes that the JSON Schema of an event type, or its example, may have.")
     token_lifetime: float = _setting(
         300, "Seconds that an OAuth 2 access token is used if its token endpoint does not say how long it is good."
     )

@@ -20,6 +20,7 @@ class Event(models.Model):
         help_text="Whom it is for. Empty: for all.",
     )
     payload = models.TextField(help_text="The exact JSON text that is sent.")
+    channels = models.JSONField(default=list, help_text="Endpoints with channels get it if they name one of these.")
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)
     created_at = models.DateTimeField()
     deliver_after = models.DateTimeField(null=True, blank=True, help_text="Nothing is sent before. Empty: at once.")

@@ -45,6 +45,7 @@ __all__ = [
     "continue_event",
     "expired",
     "finish",
+    "headings",
     "insert_events",
     "insert_heads",
     "insert_test",
@@ -121,12 +122,20 @@ def finish(attempted: Sequence[Attempted]) -> set[uuid.UUID]:
     return _FINISH[connection.vendor]([attempt_row(each) for each in attempted])
 
 
-def payloads(event_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, bytes]:
-    """Read the bodies of events, as the bytes that are sent."""
+def payloads(event_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+    """Read the data of events, as JSON text."""
     if not event_ids:
         return {}
     rows = select_by_ids("SELECT id, payload FROM dispatch_event WHERE id", list(event_ids))
-    return {to_uuid(row[0]): row[1].encode() for row in rows}
+    return {to_uuid(row[0]): row[1] for row in rows}
+
+
+def headings(event_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, tuple[str, datetime]]:
+    """Read types of events, and when they were published."""
+    if not event_ids:
+        return {}
+    rows = select_by_ids("SELECT id, type, created_at FROM dispatch_event WHERE id", list(event_ids))
+    return {to_uuid(row[0]): (row[1], to_time(row[2])) for row in rows}
 
 
 def unclaim(claims: Sequence[Claim], *, now: datetime) -> None:

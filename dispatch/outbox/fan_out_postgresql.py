@@ -10,12 +10,16 @@ from subscriptions import ids
 # The endpoints that want each event, by id, from the one after which its fan-out goes on, and at which it stops
 # for now if more of them want it than get their delivery in one go. An event for one subscriber looks at that
 # subscriber's endpoints, an event for all at those that an index of patterns names, pattern by pattern. Nothing
-# here is a join for which the planner could choose to read a whole table for each event, as it did.
+# here is a join for which the planner could choose to read a whole table for each event, as it did. An endpoint that
+# asked for other channels has no state here and gets no delivery: looking at its row costs nothing that was not there.
 _WANTING = """
     SELECT event_id, first_id, endpoint_id, place, place = most AND is_followed AS is_stop,
-           (SELECT state FROM subscriptions_endpoint WHERE id = endpoint_id) AS state
+           (SELECT CASE WHEN asking.channels = '[]' OR EXISTS (
+                        SELECT 1 FROM jsonb_array_elements_text(numbered.channels::jsonb) AS named (channel)
+                        WHERE asking.channels ? named.channel) THEN asking.state END
+            FROM subscriptions_endpoint AS asking WHERE asking.id = endpoint_id) AS state
     FROM (
-        SELECT given.id AS event_id, given.first_id, given.most, found.endpoint_id,
+        SELECT given.id AS event_id, given.first_id, given.most, given.channels, found.endpoint_id,
                row_number() OVER others AS place, lead(found.endpoint_id) OVER others IS NOT NULL AS is_followed
         FROM given CROSS JOIN LATERAL (
             SELECT endpoint.id AS endpoint_id FROM subscriptions_endpoint AS endpoint
@@ -54,6 +58,7 @@ _DELIVERIES = f"""
            CASE WHEN wanting.state = 'disabled' THEN event.created_at END,
            CASE WHEN wanting.state = 'disabled' THEN %s ELSE '' END
     FROM wanting JOIN event ON event.id = wanting.event_id
+    WHERE wanting.state IS NOT NULL
     ON CONFLICT (event_id, endpoint_id) DO NOTHING
 """
 _WHAT_CAME_OF_IT = """
@@ -63,8 +68,8 @@ FROM event LEFT JOIN wanting ON wanting.event_id = event.id
 GROUP BY event.id, event.fan_out_after
 """
 
-_COLUMNS = "id, type, subscriber_id, payload, idempotency_key, created_at, patterns, deliver_after"
-_TYPES = ("uuid", "text", "uuid", "text", "text", "timestamptz", "text", "timestamptz")
+_COLUMNS = "id, type, subscriber_id, payload, idempotency_key, created_at, channels, patterns, deliver_after"
+_TYPES = ("uuid", "text", "uuid", "text", "text", "timestamptz", "text", "text", "timestamptz")
 # One event and many are two statements. For one, a plan that is kept is as good as one that is made for its
 # values, and is kept; how long an array will be, the planner could only guess.
 _ONE = f"(VALUES ({', '.join(f'%s::{kind}' for kind in _TYPES)})) AS given ({_COLUMNS})"
@@ -77,9 +82,10 @@ def _insert(given: str) -> str:
 WITH given AS (SELECT *, id AS first_id, '{_NO_UUID}'::uuid AS after, %s::int AS most FROM {given}),
 wanting AS MATERIALIZED ({_WANTING}),
 event AS (
-    INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at, deliver_after,
+    INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at, channels, deliver_after,
                                 fan_out_after)
-    SELECT id, type, subscriber_id, payload, idempotency_key, created_at, deliver_after, wanting.endpoint_id
+    SELECT id, type, subscriber_id, payload, idempotency_key, created_at, channels::jsonb, deliver_after,
+           wanting.endpoint_id
     FROM given LEFT JOIN wanting ON wanting.event_id = given.id AND wanting.is_stop
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id, created_at, deliver_after, fan_out_after
@@ -93,7 +99,8 @@ _INSERT_ONE, _INSERT_MANY = _insert(_ONE), _insert(_MANY)
 
 _CONTINUE = f"""
 WITH given AS (
-    SELECT id, subscriber_id, created_at, fan_out_after AS after, %s::uuid AS first_id, %s AS patterns, %s::int AS most
+    SELECT id, subscriber_id, created_at, channels, fan_out_after AS after,
+           %s::uuid AS first_id, %s AS patterns, %s::int AS most
     FROM dispatch_event WHERE id = %s AND fan_out_after IS NOT NULL FOR UPDATE
 ),
 wanting AS MATERIALIZED ({_WANTING}),

@@ -1,5 +1,6 @@
 """Writing events with their deliveries on SQLite: a few statements for each event, in one transaction."""
 
+import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,13 +16,14 @@ from subscriptions.models import EndpointState
 # Writers take turns, so that the feed's positions are in the order of commits: each comes after that of the row before.
 # Milliseconds, so that they go on even where all rows are gone.
 _INSERT_EVENT = """
-INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at, deliver_after, feed_position)
-VALUES (%s, %s, %s, %s, %s, %s, %s, max(%s, 1 + coalesce(
+INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at, channels, deliver_after,
+                            feed_position)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, max(%s, 1 + coalesce(
     (SELECT feed_position FROM dispatch_event WHERE feed_position >= 0 ORDER BY rowid DESC LIMIT 1), 0)))
 ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 """
 _WANTING = """
-SELECT endpoint.id, endpoint.state FROM subscriptions_endpoint AS endpoint
+SELECT endpoint.id, endpoint.state, endpoint.channels FROM subscriptions_endpoint AS endpoint
 WHERE endpoint.id > %s {of_subscriber} AND EXISTS (
     SELECT 1 FROM subscriptions_eventtypepattern AS wanted
     WHERE wanted.endpoint_id = endpoint.id AND wanted.pattern IN ({patterns}))
@@ -43,7 +45,7 @@ def insert_events(events: Sequence[NewEvent], *, limit: int, note: str) -> Mappi
         for event in events:
             with connection.cursor() as cursor:
                 milliseconds = time.time_ns() // 1_000_000
-                cursor.execute(_INSERT_EVENT, sqlite_parameters([*event[:6], event.deliver_after, milliseconds]))
+                cursor.execute(_INSERT_EVENT, sqlite_parameters([*event[:7], event.deliver_after, milliseconds]))
                 is_new = cursor.rowcount == 1
             if is_new:
                 found[event.id] = _fan_out(event, after=_NO_UUID, limit=limit, note=note)
@@ -54,13 +56,13 @@ def continue_event(event_id: uuid.UUID, patterns: str, *, limit: int, note: str)
     """Create the next deliveries of an event, at most `limit`. None if there are no more to create."""
     with transaction.atomic():
         rows = execute(
-            "SELECT fan_out_after, subscriber_id, created_at, deliver_after FROM dispatch_event"
+            "SELECT fan_out_after, subscriber_id, created_at, channels, deliver_after FROM dispatch_event"
             " WHERE id = %s AND fan_out_after IS NOT NULL",
             [event_id],
         )
         if not rows:
             return None
-        after, subscriber_id, created_at, deliver_after = rows[0]
+        after, subscriber_id, created_at, channels, deliver_after = rows[0]
         event = NewEvent(
             id=event_id,
             type="",
@@ -68,6 +70,7 @@ def continue_event(event_id: uuid.UUID, patterns: str, *, limit: int, note: str)
             payload="",
             idempotency_key=None,
             created_at=to_time(created_at),
+            channels=channels,
             patterns=patterns,
             deliver_after=deliver_after and to_time(deliver_after),
         )
@@ -80,12 +83,17 @@ def _fan_out(event: NewEvent, *, after: uuid.UUID, limit: int, note: str) -> Fan
     statement = _WANTING.format(of_subscriber=of_subscriber, patterns=", ".join(["%s"] * len(patterns)))
     subscriber = [] if event.subscriber_id is None else [event.subscriber_id]
     rows = execute(statement, [after, *subscriber, *patterns, limit + 1])
-    endpoints = [(to_uuid(row[0]), EndpointState(row[1])) for row in rows[:limit]]
+    channels = set(json.loads(event.channels))
+    endpoints = [
+        (to_uuid(row[0]), EndpointState(row[1]))
+        for row in rows[:limit]
+        if row[2] == "[]" or not channels.isdisjoint(json.loads(row[2]))
+    ]
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT_DELIVERY, [_delivery(event, *endpoint, note) for endpoint in endpoints])
     is_complete = len(rows) <= limit
     if not is_complete or after != _NO_UUID:
-        last = None if is_complete else endpoints[-1][0]
+        last = None if is_complete else to_uuid(rows[limit - 1][0])
         execute("UPDATE dispatch_event SET fan_out_after = %s WHERE id = %s", [last, event.id])
     active = [endpoint_id for endpoint_id, state in endpoints if state is EndpointState.ACTIVE]
     return FannedOut(active, is_complete)

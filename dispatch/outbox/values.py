@@ -75,7 +75,10 @@ class Attempted(NamedTuple):
 
 
 class NewEvent(NamedTuple):
-    """An event as it is to be written. `patterns` are those that match its type, separated by spaces."""
+    """An event as it is to be written. `patterns` are those that match its type, separated by spaces.
+
+    `channels` is a JSON list.
+    """
 
     id: uuid.UUID
     type: str
@@ -83,6 +86,7 @@ class NewEvent(NamedTuple):
     payload: str
     idempotency_key: str | None
     created_at: datetime
+    channels: str
     patterns: str
     deliver_after: datetime | None = None
 

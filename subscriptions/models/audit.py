@@ -76,7 +76,16 @@ def record(action: Action, row: models.Model, *, by: Actor, fields: Iterable[str
     `fields` names what was changed, without values. An endpoint's credentials, headers and event types are fields of
     the endpoint; what has an id of its own, such as a signing secret, is an object of its own.
     """
-    AuditEntry.objects.create(
+    _entry(action, row, by=by, fields=fields, detail=detail).save(force_insert=True)
+
+
+def record_many(action: Action, rows: Iterable[models.Model], *, by: Actor) -> None:
+    """Remember that the same was done with each of `rows`."""
+    AuditEntry.objects.bulk_create([_entry(action, row, by=by) for row in rows], batch_size=500)
+
+
+def _entry(action: Action, row: models.Model, *, by: Actor, fields: Iterable[str] = (), detail: str = "") -> AuditEntry:
+    return AuditEntry(
         action=action,
         object_type=object_type(type(row)),
         object_id=str(row.pk),

@@ -1,5 +1,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -7,11 +8,15 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 
-from subscriptions import endpoint_urls, patterns, signature_schemes, signing_secrets
+from subscriptions import endpoint_urls, lane_calls, patterns, signature_schemes, signing_secrets
 from subscriptions.fields import PublicIdField
+from subscriptions.models import endpoint_moves
 from subscriptions.models.audit import PLATFORM, Action, Actor, record
+from subscriptions.models.delivery_settings import DeliverySettings
+from subscriptions.models.endpoint_moves import Move
 from subscriptions.models.endpoint_state import EndpointState
 from subscriptions.models.ownership import OwnershipManager, ProvesOwnership
+from subscriptions.models.removal import Removable, remove_endpoints
 from subscriptions.models.subscriber import Subscriber
 from subscriptions.signature_schemes import Schemes
 from subscriptions.signing_secrets import Kind
@@ -53,7 +58,17 @@ def standard_only() -> list[Any]:
     return [signature_schemes.STANDARD]
 
 
+_REASON_LENGTH = 200
+# What `change` takes beside columns: rows of their own.
+_ROWS = {"event_types", "credentials", "headers"}
+
+
 class EndpointManager(OwnershipManager["Endpoint"]):
+    """Those that were not deleted."""
+
+    def get_queryset(self) -> models.QuerySet["Endpoint"]:
+        return super().get_queryset().filter(deleted_at=None)
+
     @transaction.atomic
     def register(
         self,
@@ -69,17 +84,23 @@ class EndpointManager(OwnershipManager["Endpoint"]):
         credentials: Any = None,
         headers: Any = None,
         by: Actor = PLATFORM,
+        **delivery_settings: Any,
     ) -> tuple["Endpoint", "SigningSecret"]:
         """Create an endpoint with its event types and its signing secret, a new one unless `secret` is given.
 
         It is signed by the standard scheme unless others are given. `secret_kind` says what a new secret is, `tls`
-        what `set_tls` takes, `by` who creates all this; `credentials` and `headers` are as in the API. Where
-        endpoints are challenged, it is unverified at first. Raises Django's `ValidationError`, by field, for a URL,
-        pattern, scheme or secret of the wrong form.
+        what `set_tls` takes, `by` who creates all this; `credentials` and `headers` are as in the API,
+        `delivery_settings` fields of `DeliverySettings`. Where endpoints are challenged, it is unverified at first.
+        Raises Django's `ValidationError`, by field, for a URL, pattern, scheme or secret of the wrong form.
         """
         schemes = standard_only() if signature_schemes is None else signature_schemes
-        endpoint = self.model(subscriber=subscriber, url=url, signature_schemes=schemes, description=description)
+        endpoint = self.model(
+            subscriber=subscriber, url=url, signature_schemes=schemes, description=description, **delivery_settings
+        )
         endpoint.full_clean()
+        # Waits for who deletes the subscriber, which takes all endpoints that there are with it.
+        if Subscriber.objects.select_for_update().filter(pk=subscriber.pk).first() is None:
+            raise ValidationError({"subscriber": "This subscriber was deleted."})
         endpoint.save()
         record(Action.CREATED, endpoint, by=by)
         endpoint.set_event_types(event_types)
@@ -95,7 +116,7 @@ class EndpointManager(OwnershipManager["Endpoint"]):
         return endpoint, issued
 
 
-class Endpoint(ProvesOwnership):
+class Endpoint(ProvesOwnership, DeliverySettings, Removable):
     """A subscriber's URL with its event types, secrets and delivery settings."""
 
     id = PublicIdField("ep")
@@ -104,11 +125,15 @@ class Endpoint(ProvesOwnership):
     description = models.CharField(max_length=500, blank=True)
     signature_schemes = models.JSONField(default=standard_only)
     state = models.CharField(max_length=20, choices=EndpointState.choices, default=EndpointState.ACTIVE)
-    state_reason = models.CharField(max_length=200, blank=True, help_text="Why it is not active.")
+    state_reason = models.CharField(max_length=_REASON_LENGTH, blank=True, help_text="Why it is not active.")
     state_changed_at = models.DateTimeField(null=True, editable=False)
+    emptied_at = models.DateTimeField(
+        null=True, editable=False, help_text="When all that waited for it was cancelled, after it was deleted."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = EndpointManager()
+    with_deleted = models.Manager["Endpoint"]()
 
     class Meta:
         constraints = [
@@ -130,6 +155,12 @@ class Endpoint(ProvesOwnership):
                 name="subscriptions_challenge_due",
                 condition=models.Q(state=EndpointState.UNVERIFIED),
             ),
+            # Serves the sweep and whoever cancels: for which deleted ones may something be pending?
+            models.Index(
+                "deleted_at",
+                name="subscriptions_endpoint_emptied",
+                condition=models.Q(deleted_at__isnull=False, emptied_at=None),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -137,6 +168,7 @@ class Endpoint(ProvesOwnership):
 
     def clean(self) -> None:
         """Write out the signature schemes. Raises Django's `ValidationError` if they or valid secrets don't fit."""
+        super().clean()
         try:
             self.signature_schemes = signature_schemes.normal(self.signature_schemes)
         except signature_schemes.InvalidScheme as error:
@@ -220,6 +252,52 @@ class Endpoint(ProvesOwnership):
             raise ValidationError({"signature_schemes": f"The endpoint sends a header {min(both)} already."})
 
     @transaction.atomic
+    def change(self, given: Mapping[str, Any], *, now: datetime, by: Actor = PLATFORM) -> None:
+        """Change what `given` names: fields as `register` takes them.
+
+        Raises Django's `ValidationError`, by field.
+        """
+        fresh = Endpoint.objects.select_for_update().get(pk=self.pk)
+        columns = [name for name in given if name not in _ROWS and getattr(fresh, name) != given[name]]
+        changed = list(columns)
+        for name in columns:
+            setattr(fresh, name, given[name])
+        if columns:
+            fresh.full_clean()
+            fresh.check_tls_fits()
+            fresh.save(update_fields=columns)
+        if "event_types" in given and sorted(set(given["event_types"])) != fresh.event_types:
+            fresh.set_event_types(given["event_types"])
+            changed.append("event_types")
+        if changed:
+            record(Action.CHANGED, fresh, by=by, fields=changed)
+        if "credentials" in given:
+            fresh.set_credentials(given["credentials"], by=by)
+        if "headers" in given:
+            fresh.set_headers(given["headers"], by=by)
+        if "url" in columns:
+            fresh.note_new_url(now=now)
+
+    def check_tls_fits(self) -> None:
+        """Raise Django's `ValidationError` if the endpoint has certificates that its URL has no use for."""
+        from subscriptions.models.endpoint_tls import EndpointTls  # it needs this module
+
+        if not self.url.lower().startswith("https:") and EndpointTls.objects.filter(endpoint=self).exists():
+            raise ValidationError({"url": "The endpoint has TLS settings of its own: take them away, or keep https."})
+
+    @transaction.atomic
+    def move(self, move: Move, *, now: datetime, by: Actor = PLATFORM, reason: str = "") -> None:
+        """Pause, resume, disable or enable it. Raises `endpoint_moves.WrongState`."""
+        self.refresh_from_db(from_queryset=Endpoint.objects.select_for_update())
+        endpoint_moves.check_move(move, EndpointState(self.state))
+        default = endpoint_moves.reason_of(move, by=by.name)
+        self.change_state(endpoint_moves.TO[move], reason=(reason or default)[:_REASON_LENGTH], now=now, by=by)
+
+    def remove(self, *, now: datetime, by: Actor = PLATFORM) -> None:
+        """Delete it: nobody finds it any more, and what is pending for it is cancelled in the background."""
+        remove_endpoints(Endpoint.objects.filter(pk=self.pk), now=now, by=by)
+
+    @transaction.atomic
     def change_state(self, state: EndpointState, *, reason: str, now: datetime, by: Actor = PLATFORM) -> None:
         """Make the endpoint active, paused or disabled, and remember why and since when.
 
@@ -233,6 +311,7 @@ class Endpoint(ProvesOwnership):
                 return
             self.must_verify = False
             moved.append("must_verify")
+            transaction.on_commit(partial(lane_calls.call_active, self.pk), robust=True)
         self.state, self.state_reason, self.state_changed_at = state, reason, now
         self.save(update_fields=moved)
 

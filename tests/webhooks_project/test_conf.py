@@ -53,6 +53,13 @@ FIELDS: list[tuple[str, Any, str, Any]] = [
     ("test_wait", 5, "0", 0.0),
     ("custom_headers", 20, "5", 5),
     ("custom_headers_size", 8192, "100", 100),
+    ("channels", 20, "5", 5),
+    ("metadata_entries", 50, "5", 5),
+    ("metadata_size", 16384, "100", 100),
+    ("own_retries", 20, "5", 5),
+    ("own_retry_min", 1, "0.5", 0.5),
+    ("own_retry_max", 604800, "60", 60.0),
+    ("schema_size", 65536, "100", 100),
     ("token_lifetime", 300, "60", 60.0),
     ("api_rate_limit", 0, "600", 600),
     ("idempotency_lifetime", 86400, "3600", 3600.0),
@@ -77,7 +84,7 @@ FIELDS += [
 KEY = "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE="
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
 MAY_BE_ZERO = [
-    *("custom_headers", "retry_jitter", "retry_after_max", "response_limit"),
+    *("channels", "custom_headers", "metadata_entries", "retry_jitter", "retry_after_max", "response_limit"),
     *("flush_interval", "pump_linger", "test_wait", "wake_pause", "trusted_proxies", "api_rate_limit"),
 ]
 
