@@ -207,8 +207,10 @@ def _checked_type(wanted: Wanted) -> str:
 
 
 def _checked_channels(given: Sequence[str]) -> list[str]:
+    if isinstance(given, tuple) and not given:
+        return []
     try:
-        return channels.check_channels(given, at_most=settings.WEBHOOKS.channels) if given else []
+        return channels.check_channels(given, at_most=settings.WEBHOOKS.channels)
     except channels.InvalidChannels as error:
         raise PublishRefused("channels", str(error)) from error
 

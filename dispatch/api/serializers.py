@@ -18,6 +18,7 @@ class NewEvent(Input):
     type = TextField(trim_whitespace=False)
     data = AnyJsonField(allow_null=True)  # type: ignore[assignment]  # DRF takes it off the class
     subscriber = TextField(required=False, allow_null=True)
+    channels = AnyJsonField(required=False)
     idempotency_key = TextField(required=False, allow_null=True, trim_whitespace=False)
     deliver_after = MomentField(required=False, allow_null=True)
 
@@ -28,7 +29,7 @@ class NewEvents(Input):
 
 class EventFilters(Input):
     type = TextField(required=False)
-    subscriber = SubscriberField(required=False)
+    subscriber = SubscriberField(required=False, deleted_too=True)
     created_after = MomentField(required=False)
     created_before = MomentField(required=False)
 
@@ -40,7 +41,7 @@ class FeedQuery(Input):
 
 
 class DeliveryFilters(Input):
-    subscriber = SubscriberField(required=False)
+    subscriber = SubscriberField(required=False, deleted_too=True)
     endpoint = IdField("ep", required=False)
     event = IdField("evt", required=False)
     event_type = TextField(required=False)
@@ -60,7 +61,7 @@ class BulkRequest(DeliveryFilters):
 class AttemptFilters(Input):
     delivery = IdField("dlv", required=False)
     endpoint = IdField("ep", required=False)
-    subscriber = SubscriberField(required=False)
+    subscriber = SubscriberField(required=False, deleted_too=True)
     outcome = WordField(OUTCOME_CHOICES, required=False)
     created_after = MomentField(required=False)
     created_before = MomentField(required=False)
@@ -156,6 +157,7 @@ class EventSerializer(serializers.Serializer[Event]):
     id = serializers.CharField()
     type = serializers.CharField()
     subscriber = serializers.CharField(source="subscriber_id")
+    channels = AnyJsonField()
     idempotency_key = serializers.CharField()
     created_at = serializers.DateTimeField()
     deliver_after = serializers.DateTimeField()

@@ -92,6 +92,7 @@ def _read(body: Any) -> Wanted | ValidationError:
         fields.get("subscriber"),
         fields.get("idempotency_key"),
         fields.get("deliver_after"),
+        fields.get("channels", ()),
     )
 
 

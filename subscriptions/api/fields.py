@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from subscriptions import ids
-from subscriptions.models import Subscriber
+from subscriptions import ids, patterns
+from subscriptions.models import EventTypePattern, Subscriber
 
 
 class TextField(serializers.CharField):
@@ -22,6 +22,15 @@ class AnyJsonField(serializers.JSONField):
 
     def to_internal_value(self, data: Any) -> Any:
         return data
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A JSON number without a fraction. DRF's own field also takes texts for numbers."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class WordField(serializers.ChoiceField):
@@ -52,11 +61,15 @@ class IdField(TextField):
 
 
 class SubscriberField(TextField):
-    """A subscriber by id or uid, read as the `Subscriber`."""
+    """A subscriber by id or uid, read as the `Subscriber`. One that was deleted is found by its id, if asked for."""
+
+    def __init__(self, *, deleted_too: bool = False, **options: Any) -> None:
+        self.deleted_too = deleted_too
+        super().__init__(**options)
 
     def to_internal_value(self, data: Any) -> Any:
         text = super().to_internal_value(data)
-        subscriber = Subscriber.objects.find(text)
+        subscriber = Subscriber.objects.find(text, deleted_too=self.deleted_too)
         if subscriber is None:
             raise serializers.ValidationError(self.unknown(text))
         return subscriber
@@ -65,3 +78,22 @@ class SubscriberField(TextField):
     def unknown(text: str) -> str:
         """Say that there is no such subscriber, also of one that the caller must not know of."""
         return f"There is no subscriber with the id or uid {text!r}."
+
+
+class WantedTypeField(TextField):
+    """An event type, read as the keys of the endpoints that want it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        name = super().to_internal_value(data)
+        try:
+            matching = patterns.patterns_matching(patterns.check_name(name))
+        except patterns.InvalidEventType as error:
+            raise serializers.ValidationError(str(error)) from error
+        return EventTypePattern.objects.filter(pattern__in=matching).values("endpoint")
+
+
+class IsEmptyField(serializers.BooleanField):
+    """False or true, read the other way round: for the look-up `isnull`."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return not super().to_internal_value(data)

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.base import OfEndpoint
+from subscriptions.api.problems import Conflict
 from subscriptions.api.serializers import Nothing, Rotation, SecretSerializer
 from subscriptions.models import Endpoint, SigningSecret
 from subscriptions.signing_secrets import Kind
@@ -43,6 +44,17 @@ class RevealSecret(OfEndpoint):
     def post(self, request: Request, endpoint: str, id: str) -> Response:  # noqa: A002
         self.read(Nothing)
         secret = _secret(self.endpoint(), id)
+        return Response({"id": secret.id, "secret": secret.reveal(by=self.actor)}, headers=UNCACHED)
+
+
+class RevealNewestSecret(OfEndpoint):
+    """Shows the secret that signs, or the newest of those."""
+
+    def post(self, request: Request, endpoint: str) -> Response:
+        self.read(Nothing)
+        secret = self.endpoint().signing_secrets.valid(timezone.now()).first()
+        if secret is None:
+            raise Conflict("This endpoint has no valid signing secret. Rotate it to make one.")
         return Response({"id": secret.id, "secret": secret.reveal(by=self.actor)}, headers=UNCACHED)
 
 

@@ -9,9 +9,18 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from subscriptions import patterns
-from subscriptions.api.fields import AnyJsonField, SubscriberField, TextField, WordField
+from subscriptions.api.fields import (
+    AnyJsonField,
+    IsEmptyField,
+    SubscriberField,
+    TextField,
+    WantedTypeField,
+    WholeNumberField,
+    WordField,
+)
 from subscriptions.models import Endpoint, EndpointState, EndpointTls, EventType, SigningSecret, Subscriber
 from subscriptions.models.endpoint_access import shown_credentials, shown_header_names
+from subscriptions.payload_format import PayloadFormat
 from subscriptions.signing_secrets import Kind
 
 
@@ -68,24 +77,49 @@ class SubscriberSerializer(serializers.Serializer[Subscriber]):
     id = serializers.CharField()
     uid = serializers.CharField()
     name = serializers.CharField()
+    contact_email = serializers.CharField()
+    metadata = AnyJsonField()
     created_at = serializers.DateTimeField()
 
 
-class NewSubscriber(Input):
-    name = TextField()
+class SubscriberChange(Input):
+    name = TextField(required=False)
     uid = TextField(required=False, allow_null=True)
+    contact_email = TextField(required=False, allow_blank=True)
+    metadata = AnyJsonField(required=False)
+
+
+class NewSubscriber(SubscriberChange):
+    name = TextField()
 
 
 class EventTypeSerializer(serializers.Serializer[EventType]):
     id = serializers.CharField()
     name = serializers.CharField()
     description = serializers.CharField()
+    group = serializers.CharField()
+    schema = AnyJsonField()
+    enforce_schema = serializers.BooleanField()
+    example = AnyJsonField()
+    archived = serializers.BooleanField()
+    archived_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
 
 
-class NewEventType(Input):
-    name = TextField()
+class EventTypeInput(Input):
     description = TextField(required=False, allow_blank=True)
+    group = TextField(required=False, allow_blank=True)
+    schema = AnyJsonField(required=False, allow_null=True)
+    enforce_schema = serializers.BooleanField(required=False)
+    example = AnyJsonField(required=False, allow_null=True)
+
+
+class NewEventType(EventTypeInput):
+    name = TextField()
+
+
+class EventTypeChange(EventTypeInput):
+    archived = serializers.BooleanField(required=False)
 
 
 class ChallengeSerializer(serializers.Serializer[Endpoint]):
@@ -106,6 +140,11 @@ class EndpointSerializer(serializers.Serializer[Endpoint]):
     url = serializers.CharField()
     description = serializers.CharField()
     event_types = serializers.ListField(child=serializers.CharField())
+    channels = AnyJsonField()
+    payload_format = serializers.CharField()
+    retry_schedule = AnyJsonField()
+    timeout = serializers.IntegerField()
+    metadata = AnyJsonField()
     signature_schemes = AnyJsonField()
     warnings = serializers.ListField(child=serializers.CharField(), source="schemes.warnings")
     state = WordField(EndpointState.choices)
@@ -136,19 +175,30 @@ class TlsChange(Input):
     client_key = PemField()
 
 
-class NewEndpoint(Input):
-    subscriber = SubscriberField()
-    url = TextField()
+class EndpointChange(Input):
+    """What can be changed of an endpoint by itself. What is left out stays."""
+
+    url = TextField(required=False)
     event_types = serializers.ListField(
         child=TextField(max_length=patterns.MAX_LENGTH + 2), required=False, allow_empty=False
     )
+    channels = AnyJsonField(required=False)
+    payload_format = WordField([str(each) for each in PayloadFormat], required=False)
+    retry_schedule = AnyJsonField(required=False, allow_null=True)
+    timeout = WholeNumberField(required=False, allow_null=True)
+    metadata = AnyJsonField(required=False)
     signature_schemes = AnyJsonField(required=False)
-    secret = TextField(required=False, trim_whitespace=False)
-    secret_kind = KindField(required=False)
     description = TextField(required=False, allow_blank=True)
-    tls = TlsChange(required=False)
     credentials = AnyJsonField(required=False, allow_null=True)
     headers = AnyJsonField(required=False)
+
+
+class NewEndpoint(EndpointChange):
+    subscriber = SubscriberField()
+    url = TextField()
+    secret = TextField(required=False, trim_whitespace=False)
+    secret_kind = KindField(required=False)
+    tls = TlsChange(required=False)
 
 
 class TlsSerializer(serializers.Serializer[EndpointTls]):
@@ -206,5 +256,21 @@ class NoFilters(Input):
     """For lists that cannot be filtered."""
 
 
+class Reason(Input):
+    reason = TextField(required=False, allow_blank=True, max_length=200)
+
+
 class EndpointFilters(Input):
     subscriber = SubscriberField(required=False)
+    state = WordField(EndpointState.choices, required=False)
+    event_type = WantedTypeField(required=False, source="pk__in")
+
+
+class SubscriberFilters(Input):
+    uid = TextField(required=False)
+    name = TextField(required=False, source="name__istartswith")
+
+
+class EventTypeFilters(Input):
+    group = TextField(required=False)
+    archived = IsEmptyField(required=False, source="archived_at__isnull")

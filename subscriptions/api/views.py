@@ -1,24 +1,32 @@
 """The API's routes of subscribers, endpoints and event types."""
 
+from django.utils import timezone
 from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.base import ADMINS, EVERY_READER, Many, One
+from subscriptions.api.problems import Conflict
 from subscriptions.api.secret_views import UNCACHED, shown_once
 from subscriptions.api.serializers import (
+    EndpointChange,
     EndpointFilters,
     EndpointSerializer,
+    EventTypeChange,
+    EventTypeFilters,
     EventTypeSerializer,
     NewEndpoint,
     NewEventType,
     NewSubscriber,
+    SubscriberChange,
+    SubscriberFilters,
     SubscriberSerializer,
 )
 from subscriptions.api.single_endpoint import SingleEndpoint
 from subscriptions.models import Endpoint, EventType, Subscriber
 from subscriptions.models.endpoint_access import with_access
+from subscriptions.models.event_type import InUse
 
 
 class Subscribers(Many[Subscriber]):
@@ -26,6 +34,7 @@ class Subscribers(Many[Subscriber]):
     serializer_class = SubscriberSerializer
     tenant = "pk"
     writers = ADMINS
+    filters = SubscriberFilters
 
     def post(self, request: Request) -> Response:
         subscriber = Subscriber.objects.register(**self.read(NewSubscriber), by=self.actor)
@@ -44,6 +53,17 @@ class OneSubscriber(One[Subscriber]):
             raise NotFound(f"There is no subscriber with the id or uid {self.kwargs['id']!r}.")
         return subscriber
 
+    def patch(self, request: Request, id: str) -> Response:  # noqa: A002
+        with self.locked() as subscriber:
+            subscriber.change(self.read(SubscriberChange), by=self.actor)
+            # By its id: the uid, by which it may have been found, may be another now.
+            return self.shown(Subscriber.objects.get(pk=subscriber.pk))
+
+    def delete(self, request: Request, id: str) -> Response:  # noqa: A002
+        with self.locked() as subscriber:
+            subscriber.remove(now=timezone.now(), by=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
 
 class Endpoints(Many[Endpoint]):
     queryset = with_access(Endpoint.objects.prefetch_related("event_type_patterns"))
@@ -59,7 +79,17 @@ class Endpoints(Many[Endpoint]):
 
 
 class OneEndpoint(SingleEndpoint, One[Endpoint]):
-    """An endpoint that can be read."""
+    """An endpoint that can be read, changed and deleted."""
+
+    def patch(self, request: Request, id: str) -> Response:  # noqa: A002
+        with self.locked() as endpoint:
+            endpoint.change(self.read(EndpointChange), now=timezone.now(), by=self.actor)
+            return self.shown(self.get_object())
+
+    def delete(self, request: Request, id: str) -> Response:  # noqa: A002
+        with self.locked() as endpoint:
+            endpoint.remove(now=timezone.now(), by=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class EventTypes(Many[EventType]):
@@ -67,6 +97,7 @@ class EventTypes(Many[EventType]):
     serializer_class = EventTypeSerializer
     tenant = None
     readers = EVERY_READER
+    filters = EventTypeFilters
 
     def post(self, request: Request) -> Response:
         event_type = EventType.objects.register(**self.read(NewEventType), by=self.actor)
@@ -78,3 +109,16 @@ class OneEventType(One[EventType]):
     serializer_class = EventTypeSerializer
     tenant = None
     readers = EVERY_READER
+
+    def patch(self, request: Request, name: str) -> Response:
+        with self.locked() as event_type:
+            event_type.change(self.read(EventTypeChange), now=timezone.now(), by=self.actor)
+            return self.shown(self.get_object())
+
+    def delete(self, request: Request, name: str) -> Response:
+        try:
+            with self.locked() as event_type:
+                event_type.remove(by=self.actor)
+        except InUse as error:
+            raise Conflict(str(error)) from error
+        return Response(status=status.HTTP_204_NO_CONTENT)

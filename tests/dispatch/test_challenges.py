@@ -204,7 +204,7 @@ def test_it_is_asked_for_again_over_the_api(worker: Worker) -> None:
     with receiving(Answer(500), Answer(500), respond=echo) as receiver:
         endpoint = wait_for_end(endpoint_at(receiver.url))
         assert endpoint.state == EndpointState.UNVERIFIED
-        response = api.post(f"endpoints/{endpoint.id}/challenge/", {})
+        response = api.post(f"endpoints/{endpoint.id}/verify/", {})
         assert response.status_code == 202
         assert response.json()["challenge"] == {
             "tries": 0,

@@ -21,6 +21,7 @@ def test_an_event_is_published_to_every_endpoint_that_wants_it(api: ApiClient):
         "id": event.id,
         "type": "invoice.paid",
         "subscriber": None,
+        "channels": [],
         "idempotency_key": None,
         "created_at": event.created_at.isoformat().replace("+00:00", "Z"),
         "deliver_after": None,
@@ -196,7 +197,8 @@ def test_events_are_listed_without_their_data_in_two_statements(
     with django_assert_num_queries(2):
         page = api.get("events/").json()
     assert [row["id"] for row in page["results"]] == [event.id for event in reversed(events)]
-    assert set(page["results"][0]) == {"id", "type", "subscriber", "idempotency_key", "created_at", "deliver_after"}
+    fields = {"id", "type", "subscriber", "channels", "idempotency_key", "created_at", "deliver_after"}
+    assert set(page["results"][0]) == fields
 
 
 def test_events_are_listed_by_type_and_subscriber(api: ApiClient):

@@ -14,6 +14,12 @@ def test_an_event_type_is_created_and_read_by_name(api: ApiClient):
         "id": event_type.id,
         "name": "invoice.paid",
         "description": "An invoice was paid.",
+        "group": "",
+        "schema": None,
+        "enforce_schema": False,
+        "example": None,
+        "archived": False,
+        "archived_at": None,
         "created_at": event_type.created_at.isoformat().replace("+00:00", "Z"),
     }
     assert api.get("event-types/invoice.paid/").json() == response.json()

@@ -53,7 +53,7 @@ def test_secrets_are_listed_without_their_texts(api: ApiClient, endpoint: Endpoi
 
 def test_a_rotation_shows_the_new_secret_this_once_and_both_sign(api: ApiClient, endpoint: Endpoint):
     before = timezone.now()
-    response = api.post(f"endpoints/{endpoint.id}/secrets/rotate/", {})
+    response = api.post(f"endpoints/{endpoint.id}/secret/rotate/", {})
     assert response.status_code == 201
     assert response.headers["Cache-Control"] == "no-store"
     secret = SigningSecret.objects.get(pk=response.json()["id"])
@@ -72,7 +72,7 @@ def test_a_rotation_shows_the_new_secret_this_once_and_both_sign(api: ApiClient,
 
 def test_a_rotation_takes_a_secret_and_an_overlap(api: ApiClient, endpoint: Endpoint):
     other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    response = api.post(f"endpoints/{endpoint.id}/secrets/rotate/", {"secret": other, "overlap": 0})
+    response = api.post(f"endpoints/{endpoint.id}/secret/rotate/", {"secret": other, "overlap": 0})
     assert response.json()["secret"] == other
     assert [each.value for each in endpoint.signing_secrets.valid(timezone.now())] == [other]
 
@@ -80,7 +80,7 @@ def test_a_rotation_takes_a_secret_and_an_overlap(api: ApiClient, endpoint: Endp
 def test_of_an_ed25519_key_only_the_public_part_is_shown(api: ApiClient, endpoint: Endpoint):
     body = {"subscriber": SubscriberFactory().id, "url": URL, "secret_kind": "ed25519"}
     created = api.post("endpoints/", body).json()
-    rotated = api.post(f"endpoints/{endpoint.id}/secrets/rotate/", {"secret_kind": "ed25519"}).json()
+    rotated = api.post(f"endpoints/{endpoint.id}/secret/rotate/", {"secret_kind": "ed25519"}).json()
     for answer in (created, rotated):
         assert "secret" not in answer
         assert answer["public_key"].startswith("whpk_")
@@ -105,7 +105,7 @@ def test_of_an_ed25519_key_only_the_public_part_is_shown(api: ApiClient, endpoin
 def test_a_rotation_that_makes_no_sense_is_refused(
     api: ApiClient, endpoint: Endpoint, wrong: dict[str, Any], field: str, message: str
 ):
-    assert_refused(api.post(f"endpoints/{endpoint.id}/secrets/rotate/", wrong), field, message)
+    assert_refused(api.post(f"endpoints/{endpoint.id}/secret/rotate/", wrong), field, message)
     assert endpoint.signing_secrets.get().expires_at is None
 
 
@@ -124,7 +124,7 @@ def test_a_secret_is_let_expire(api: ApiClient, endpoint: Endpoint):
     address = f"endpoints/{endpoint.id}/secrets/{old.id}/expire/"
     refusal = "This is the only secret of its endpoint without an end. Rotate it instead."
     assert_problem(api.post(address, {}), 400, "Bad Request", refusal, errors={})
-    api.post(f"endpoints/{endpoint.id}/secrets/rotate/", {})
+    api.post(f"endpoints/{endpoint.id}/secret/rotate/", {})
     response = api.post(address, {})
     assert response.status_code == 200
     assert datetime.fromisoformat(response.json()["expires_at"]) <= timezone.now()
@@ -146,7 +146,7 @@ def test_a_secret_is_found_by_its_own_endpoint_only(api: ApiClient, endpoint: En
 def test_the_secrets_of_an_endpoint_that_does_not_exist_are_404(api: ApiClient):
     key = ids.encode("ep", ids.uuid7())
     assert api.get(f"endpoints/{key}/secrets/").status_code == 404
-    assert api.post(f"endpoints/{key}/secrets/rotate/", {}).status_code == 404
+    assert api.post(f"endpoints/{key}/secret/rotate/", {}).status_code == 404
 
 
 def test_nothing_is_shown_without_an_api_key(endpoint: Endpoint):
@@ -154,7 +154,7 @@ def test_nothing_is_shown_without_an_api_key(endpoint: Endpoint):
     stranger = ApiClient()
     for response in (
         stranger.get(f"endpoints/{endpoint.id}/secrets/"),
-        stranger.post(f"endpoints/{endpoint.id}/secrets/rotate/", {}),
+        stranger.post(f"endpoints/{endpoint.id}/secret/rotate/", {}),
         stranger.post(f"endpoints/{endpoint.id}/secrets/{secret.id}/reveal/", {}),
     ):
         assert response.status_code == 401

@@ -16,6 +16,8 @@ def test_a_subscriber_is_created_and_read_by_id_and_by_uid(api: ApiClient):
         "id": subscriber.id,
         "uid": "acme",
         "name": "Acme",
+        "contact_email": "",
+        "metadata": {},
         "created_at": subscriber.created_at.isoformat().replace("+00:00", "Z"),
     }
     for text in (subscriber.id, "acme"):

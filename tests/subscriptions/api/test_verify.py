@@ -12,7 +12,7 @@ def test_an_unverified_endpoint_is_challenged_again(api: ApiClient):
     failed = {"tries": 1, "tried_at": "2026-03-01T12:00:00Z", "outcome": "timeout", "error": "Too slow."}
     assert api.get(f"endpoints/{endpoint.id}/").json()["challenge"] == failed | {"next_try_at": None}
 
-    response = api.post(f"endpoints/{endpoint.id}/challenge/", {})
+    response = api.post(f"endpoints/{endpoint.id}/verify/", {})
     assert response.status_code == 202
     endpoint.refresh_from_db()
     assert (endpoint.challenge_tries, endpoint.challenge_outcome) == (0, "")
@@ -23,13 +23,13 @@ def test_an_unverified_endpoint_is_challenged_again(api: ApiClient):
 @pytest.mark.parametrize("state", ["active", "paused", "disabled"])
 def test_others_are_not(api: ApiClient, state: str):
     endpoint = EndpointFactory(state=state)
-    response = api.post(f"endpoints/{endpoint.id}/challenge/", {})
+    response = api.post(f"endpoints/{endpoint.id}/verify/", {})
     assert_problem(response, 409, "Conflict", f"Only an unverified endpoint is challenged. This one is {state}.", {})
 
 
 def test_what_is_asked_wrongly_is_refused(api: ApiClient):
     endpoint = EndpointFactory()
-    assert_refused(api.post(f"endpoints/{endpoint.id}/challenge/", {"now": True}), "now", "There is no such field.")
-    assert_problem(api.post("endpoints/ep_x/challenge/", {}), 404, "Not Found", "There is no endpoint 'ep_x'.", {})
-    assert ApiClient().post(f"endpoints/{endpoint.id}/challenge/", {}).status_code == 401
-    assert api.get(f"endpoints/{endpoint.id}/challenge/").status_code == 405
+    assert_refused(api.post(f"endpoints/{endpoint.id}/verify/", {"now": True}), "now", "There is no such field.")
+    assert_problem(api.post("endpoints/ep_x/verify/", {}), 404, "Not Found", "There is no endpoint 'ep_x'.", {})
+    assert ApiClient().post(f"endpoints/{endpoint.id}/verify/", {}).status_code == 401
+    assert api.get(f"endpoints/{endpoint.id}/verify/").status_code == 405
