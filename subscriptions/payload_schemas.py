@@ -80,9 +80,7 @@ def _check_references(schema: dict[str, Any], kind: type[Validator]) -> None:
             raise InvalidSchema("Only the whole schema can have an $id.")
         if key in _REFERENCES:
             if not text.startswith("#"):
-                raise InvalidSchema(
-                    f"{text[:_SHOWN]!r} is not fetched: refer to a part of the schema itself (#/$defs/…)."
-                )
+                raise InvalidSchema(f"{text[:_SHOWN]!r} is not fetched: refer to the schema itself (#/$defs/…).")
             try:
                 kind.check_schema(resolver.lookup(text).contents)
             except (Unresolvable, ValueError, SchemaError):

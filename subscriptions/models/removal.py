@@ -28,7 +28,7 @@ class Removable(models.Model):
 def remove_endpoints(endpoints: "models.QuerySet[Any]", *, now: datetime, by: Actor) -> None:
     """Remove all of `endpoints`, in a few statements however many there are."""
     # Whoever changes one of them has finished, or begins after this and finds it no more.
-    removed = list(endpoints.select_for_update().only("pk"))
+    removed = list(endpoints.select_for_update().only("pk", "subscriber"))
     for part in ("event_type_patterns", "signing_secrets", "credentials", "custom_headers", "tls"):
         parts = endpoints.model._meta.get_field(part).related_model._base_manager
         parts.filter(endpoint__in=endpoints.order_by().values("pk")).delete()

@@ -297,3 +297,10 @@ class TestAccess:
             {},
             True,
         )
+
+
+def test_a_snapshot_holds_how_an_endpoint_wants_its_deliveries() -> None:
+    plain, own = EndpointFactory(), EndpointFactory(payload_format="full", retry_schedule=[5, 0.5], timeout=3)
+
+    assert (read(plain).payload_format, read(plain).retry_schedule, read(plain).timeout) == ("data", None, None)
+    assert (read(own).payload_format, read(own).retry_schedule, read(own).timeout) == ("full", (5, 0.5), 3)

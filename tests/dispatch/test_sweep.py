@@ -11,12 +11,13 @@ from redis.retry import Retry
 
 from dispatch import outbox, wake
 from dispatch.lanes import Lanes
-from dispatch.models import Delivery
+from dispatch.models import Attempt, Delivery
 from dispatch.publish import publish_event
+from dispatch.states import Outcome
 from dispatch.sweep import rescue, sweep, sweep_if_overdue
 from subscriptions import ids
 from subscriptions.models import Endpoint, EndpointState
-from tests.factories import NOON, EndpointFactory, EventFactory, SubscriberFactory
+from tests.factories import NOON, DeliveryFactory, EndpointFactory, EventFactory, SubscriberFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,3 +183,22 @@ def test_without_redis_the_databases_part_is_done_for_all_however_many() -> None
         sweep(unreachable(), NOON)
     cancelled = Delivery.objects.filter(status="cancelled").values_list("endpoint_id", flat=True)
     assert set(cancelled) == {endpoints[0].id, endpoints[-1].id}
+
+
+@pytest.mark.parametrize(("schedule", "status"), [([], "failed"), ([5], "pending"), (None, "pending")])
+def test_an_endpoints_own_schedule_counts_for_attempts_whose_worker_was_lost(
+    schedule: list[float] | None, status: str
+) -> None:
+    endpoint = EndpointFactory(retry_schedule=schedule)
+    DeliveryFactory(
+        endpoint=endpoint,
+        status="sending",
+        next_attempt_at=None,
+        attempt_count=1,
+        claim_token="0f0f0f0f-0f0f-0f0f-0f0f-0f0f0f0f0f0f",
+        claimed_at=NOON,
+        lease_expires_at=NOON,
+    )
+    assert rescue(NOON + timedelta(seconds=1)) == 1
+    assert Delivery.objects.get().status == status
+    assert Attempt.objects.get().outcome == Outcome.WORKER_LOST
