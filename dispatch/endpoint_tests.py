@@ -16,6 +16,7 @@ from dispatch import outbox
 from dispatch.endpoint_snapshots import EndpointSnapshots
 from dispatch.engine import Engine, Job
 from dispatch.recording import record
+from dispatch.rendering import bodies_of
 
 _PATIENCE = 0.05
 
@@ -27,8 +28,8 @@ def send(engine: Engine, delivery_id: uuid.UUID) -> None:
     if claim is None:
         return
     snapshots = EndpointSnapshots().get([claim.endpoint_id], time.monotonic())
-    bodies = outbox.payloads([claim.event_id])
-    engine.submit(Job(claim, snapshots[claim.endpoint_id], bodies[claim.event_id], time.monotonic() + lease))
+    [(_, body)] = bodies_of([claim], snapshots)
+    engine.submit(Job(claim, snapshots[claim.endpoint_id], body, time.monotonic() + lease))
     while not engine.is_idle:
         for done in engine.poll(_PATIENCE):
             attempted = record(done, now=datetime.now(UTC), chance=0, worker=worker, is_test=True)

@@ -192,7 +192,14 @@ class Engine:
                 raise NoAccess(access.problem)
             headers = {**access.headers, **headers}
         has_token = access is not None and access.client is not None
-        job.head = head_of(job.endpoint.url, headers, message_id=message_id, timestamp=timestamp, has_token=has_token)
+        job.head = head_of(
+            job.endpoint.url,
+            headers,
+            message_id=message_id,
+            timestamp=timestamp,
+            has_token=has_token,
+            payload_format=job.endpoint.payload_format,
+        )
         return Request(job, job.endpoint.url, headers, job.body, access, job.endpoint.tls, job.endpoint.timeout)
 
     def _judge(self, result: Result) -> Done:

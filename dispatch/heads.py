@@ -1,4 +1,4 @@
-"""How a request began, as it may be kept and shown: where it went, and its headers. Pure.
+"""How a request began, as it may be kept and shown: where it went, its headers, and the format of its body. Pure.
 
 Nearly all requests to an endpoint begin alike, so a head is written once, and attempts name it by its digest. What
 differs stands in braces and is filled in from the attempt; what could be a secret is masked. Only headers that are
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from dispatch.masking import MASK
 from subscriptions.endpoint_urls import shortened
+from subscriptions.payload_format import PayloadFormat
 
 ID, TIMESTAMP = "{id}", "{timestamp}"
 _SHOWN = frozenset({"accept-encoding", "content-type", "user-agent"})
@@ -29,9 +30,18 @@ class Head(NamedTuple):
     id: uuid.UUID
     url: str
     headers: tuple[tuple[str, str], ...]
+    payload_format: PayloadFormat
 
 
-def head_of(url: str, headers: Mapping[str, str], *, message_id: str, timestamp: int, has_token: bool) -> Head:
+def head_of(
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    message_id: str,
+    timestamp: int,
+    has_token: bool,
+    payload_format: PayloadFormat,
+) -> Head:
     """Say how a request to `url` began. With `has_token` it carries an access token beside `headers`."""
     written = {message_id: ID, str(timestamp): TIMESTAMP}
     kept = tuple(
@@ -41,7 +51,7 @@ def head_of(url: str, headers: Mapping[str, str], *, message_id: str, timestamp:
             if not (has_token and name.lower() == "authorization")
         ]
     )
-    return _head(url, (*kept, _AUTHORIZATION) if has_token else kept)
+    return _head(url, (*kept, _AUTHORIZATION) if has_token else kept, payload_format)
 
 
 def as_sent(
@@ -60,7 +70,7 @@ def timestamp_of(moment: datetime) -> int:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _head(url: str, headers: tuple[tuple[str, str], ...]) -> Head:
+def _head(url: str, headers: tuple[tuple[str, str], ...], payload_format: PayloadFormat) -> Head:
     shown = shortened(url)
-    digest = hashlib.sha256(json.dumps([shown, headers]).encode()).digest()
-    return Head(uuid.UUID(bytes=digest[:16]), shown, headers)
+    digest = hashlib.sha256(json.dumps([shown, headers, payload_format]).encode()).digest()
+    return Head(uuid.UUID(bytes=digest[:16]), shown, headers, payload_format)

@@ -120,7 +120,11 @@ class AttemptInFullSerializer(ListedAttemptSerializer):
 
     def get_request(self, attempt: Attempt) -> dict[str, Any] | None:
         headers, head = command_lines.headers_of(attempt), attempt.request_head
-        return None if headers is None or head is None else {"url": head.url, "headers": headers}
+        return (
+            None
+            if headers is None or head is None
+            else {"url": head.url, "headers": headers, "payload_format": head.payload_format}
+        )
 
     def get_curl(self, attempt: Attempt) -> str | None:
         return command_lines.as_sent(attempt)

@@ -27,7 +27,7 @@ UPDATE dispatch_delivery SET status = 'cancelled', next_attempt_at = NULL, finis
 WHERE status = 'pending' AND id {among} RETURNING id, endpoint_id
 """
 _INSERT_TEST_EVENT = """
-INSERT INTO dispatch_event (id, type, payload, created_at, feed_position) VALUES (%s, %s, %s, %s, -1)
+INSERT INTO dispatch_event (id, type, payload, channels, created_at, feed_position) VALUES (%s, %s, %s, '[]', %s, -1)
 """
 # Nobody has sent it when it is written: whoever takes it names himself.
 _INSERT_TEST = """
@@ -64,10 +64,14 @@ def insert_heads(heads: Collection[Head]) -> None:
     """Write heads of requests, those that are not there yet."""
     if heads:
         # In one order, so that two who write the same ones don't wait for each other in turn.
-        rows = [[head.id, head.url, json.dumps(head.headers)] for head in sorted(heads, key=lambda head: head.id)]
-        values = ", ".join(["(%s, %s, %s)"] * len(rows))
+        rows = [
+            [head.id, head.url, json.dumps(head.headers), head.payload_format]
+            for head in sorted(heads, key=lambda head: head.id)
+        ]
+        values = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
         execute(
-            f"INSERT INTO dispatch_requesthead (id, url, headers) VALUES {values} ON CONFLICT (id) DO NOTHING",
+            f"INSERT INTO dispatch_requesthead (id, url, headers, payload_format) VALUES {values} "
+            "ON CONFLICT (id) DO NOTHING",
             [part for row in rows for part in row],
         )
 

@@ -1,8 +1,8 @@
 """What is kept of how a request began: enough to show it as it was sent, and nothing that is secret."""
 
-from tests.factories import NOON
-
 from dispatch.heads import Head, as_sent, head_of
+from subscriptions.payload_format import PayloadFormat
+from tests.factories import NOON
 
 SENT = {
     "X-Tenant": "a secret",
@@ -14,8 +14,16 @@ SENT = {
 }
 
 
-def head(url: str = "https://receiver.example:8443/hooks/secret", *, has_token: bool = False, **changes: str) -> Head:
-    return head_of(url, {**SENT, **changes}, message_id="evt_1", timestamp=1772366400, has_token=has_token)
+def head(
+    url: str = "https://receiver.example:8443/hooks/secret",
+    *,
+    has_token: bool = False,
+    form: PayloadFormat = PayloadFormat.DATA,
+    **changes: str,
+) -> Head:
+    return head_of(
+        url, {**SENT, **changes}, message_id="evt_1", timestamp=1772366400, has_token=has_token, payload_format=form
+    )
 
 
 def test_what_could_be_secret_is_masked_and_what_differs_stands_in_braces():
@@ -37,9 +45,11 @@ def test_requests_that_begin_alike_have_one_head():
         message_id="evt_2",
         timestamp=1,
         has_token=False,
+        payload_format=PayloadFormat.DATA,
     )
     assert other == head()
-    assert len({head().id, head("https://other.example/").id, head(**{"User-Agent": "x"}).id}) == 3
+    others = [head("https://other.example/"), head(**{"User-Agent": "x"}), head(form=PayloadFormat.FULL)]
+    assert len({head().id, *(each.id for each in others)}) == 4
 
 
 def test_an_access_token_is_one_more_header_and_takes_the_place_of_another():

@@ -16,6 +16,7 @@ from dispatch.publish import publish_event
 from dispatch.states import DeliveryStatus, Outcome
 from subscriptions import ids
 from subscriptions.models import Endpoint, EndpointState
+from subscriptions.payload_format import PayloadFormat
 from tests.factories import NOON, EndpointFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,7 +153,14 @@ def test_finishing_logs_the_attempt_and_moves_the_delivery() -> None:
 def test_an_attempt_is_logged_with_its_timings_its_head_and_why_it_was_made() -> None:
     endpoint = EndpointFactory()
     publish()
-    head = head_of(endpoint.url, {"X-Tenant": "7"}, message_id="evt_1", timestamp=1, has_token=False)
+    head = head_of(
+        endpoint.url,
+        {"X-Tenant": "7"},
+        message_id="evt_1",
+        timestamp=1,
+        has_token=False,
+        payload_format=PayloadFormat.DATA,
+    )
     outbox.insert_heads({head})
     outbox.insert_heads({head})
     for _ in range(2):

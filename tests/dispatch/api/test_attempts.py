@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from dispatch import heads, outbox
 from dispatch.models import Attempt, Delivery
 from subscriptions.models import AuditEntry, Scope
+from subscriptions.payload_format import PayloadFormat
 from tests.api_client import ApiClient
 from tests.dispatch.receivers import receiving
 from tests.factories import NOON, AttemptFactory, DeliveryFactory, EndpointFactory, EventFactory
@@ -29,7 +30,14 @@ def attempt_with_request(url: str = "https://receiver.example/secret-path", **fi
         "webhook-signature": "v1,the-signature",
         "X-Tenant": "a-secret",
     }
-    head = heads.head_of(url, sent, message_id=delivery.event_id, timestamp=int(NOON.timestamp()), has_token=True)
+    head = heads.head_of(
+        url,
+        sent,
+        message_id=delivery.event_id,
+        timestamp=int(NOON.timestamp()),
+        has_token=True,
+        payload_format=PayloadFormat.DATA,
+    )
     outbox.insert_heads([head])
     return AttemptFactory(
         delivery=delivery, request_head_id=head.id, started_at=NOON + timedelta(milliseconds=900), **fields
