@@ -135,12 +135,17 @@ class _Stream(io.RawIOBase):
 class _Lines(io.BufferedReader):
     """A response's file, with an end to its lines: statuses, headers, sizes of chunks, trailers.
 
-    http.client reads as many interim answers and trailers as it is sent, and takes headers that break off
-    for all there are.
+    http.client reads as many interim answers and trailers as it is sent, takes headers that break off for all
+    there are, and reads a chunk of -1 bytes as everything that will ever come.
     """
 
     in_head = True
     _left = _LINES_LENGTH
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            raise HTTPException("there is a chunk of less than nothing")
+        return super().read(size)
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(size)
