@@ -6,6 +6,7 @@ address is judged, and what is connected to is a judged address. Host header and
 
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -241,6 +242,9 @@ def _is_quiet(connected: socket.socket | SSLTransport) -> bool:
         if connected.incoming.pending:
             return False
         connected = connected.socket
+    elif isinstance(connected, ssl.SSLSocket) and connected.pending():
+        # Received and decrypted already, so no longer in the socket.
+        return False
     try:
         # Of the socket itself, also where TLS is spoken over it.
         socket.socket.recv(connected, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)

@@ -320,6 +320,26 @@ class TestTls:
         assert (result.status_code, len(result.body)) == (200, RESPONSE_LIMIT)
         assert used < MEMORY_LIMIT
 
+    def test_what_follows_an_answer_is_not_taken_for_the_next(
+        self, authority: trustme.CA, trusting: ssl.SSLContext
+    ) -> None:
+        serving = serving_tls(authority.issue_cert("127.0.0.1"))
+        forged = b"HTTP/1.1 299 Forged\r\nContent-Length: 0\r\n\r\n"
+
+        def behave(conversation: Conversation) -> None:
+            conversation.start_tls(serving)
+            say(HEAD, b"Content-Length: 2\r\n\r\n")(conversation)
+            # All of it in one record of TLS, of which less is read at a time.
+            conversation.send(b"ok".ljust(8192, b"x") + forged)
+            conversation.read_request()
+
+        with receiving_raw(behave) as receiver, transporting(LOOPBACK, trusting) as transport:
+            url = receiver.url.replace("http://", "https://")
+            results = [send(transport, url) for _ in range(2)]
+
+        assert [(each.status_code, each.body) for each in results] == [(200, b"ok")] * 2
+        assert receiver.connections == 2
+
 
 class Lingering(ssl.SSLContext):
     """After a handshake that failed it waits for the other side to close, so that its alert is not overtaken."""
