@@ -16,7 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -28,6 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 MAX_CHARACTERS = 64 * 1024
 MAX_CERTIFICATES = 50
+MAX_RSA_BITS = 4096
 
 _LABELS = re.compile(r"-----BEGIN ([^\r\n]*?)-----")
 _CERTIFICATE = "CERTIFICATE"
@@ -87,12 +89,16 @@ def read_key(text: str, certificates: Certificates) -> str:
     if "PRIVATE KEY-----" not in text:
         raise InvalidCertificate("There is no private key. It begins with -----BEGIN PRIVATE KEY----- or similar.")
     try:
-        key = load_pem_private_key(text.encode(), password=None)
+        # Whether its numbers are primes takes minutes to tell of large ones: first, whether they are of usual size.
+        key = load_pem_private_key(text.encode(), password=None, unsafe_skip_rsa_key_validation=True)
+        if isinstance(key, RSAPrivateKey):
+            _check_size_of_rsa(key)
+            key = load_pem_private_key(text.encode(), password=None)
     except TypeError:
         raise InvalidCertificate(
             "The key has a passphrase. Remove it: openssl pkey -in key.pem -out plain.pem"
         ) from None
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, InternalError):
         raise InvalidCertificate("The private key cannot be read.") from None
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     matching = [each for each in x509.load_pem_x509_certificates(certificates.pem.encode()) if _public(each) == public]
@@ -165,6 +171,13 @@ def _certificates(text: str) -> list[x509.Certificate]:
 def _check_size(text: str) -> None:
     if len(text) > MAX_CHARACTERS:
         raise InvalidCertificate(f"It has {len(text)} characters, more than {MAX_CHARACTERS}.")
+
+
+def _check_size_of_rsa(key: RSAPrivateKey) -> None:
+    numbers = key.private_numbers()
+    bits = max(each.bit_length() for each in (numbers.public_numbers.n, numbers.p, numbers.q, numbers.d))
+    if bits > MAX_RSA_BITS:
+        raise InvalidCertificate(f"An RSA key may have {MAX_RSA_BITS} bits at most, this one has {bits}.")
 
 
 def _check_times(found: Sequence[x509.Certificate], now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Reading certificates and keys that subscribers hand in."""
 
+import base64
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,32 @@ def written(private_key: Any, passphrase: bytes | None = None, form: str = "PKCS
     encryption: Any = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     made = private_key.private_bytes(serialization.Encoding.PEM, getattr(serialization.PrivateFormat, form), encryption)
     return str(made.decode())
+
+
+def rsa_in_pem(*numbers: int) -> str:
+    """Write an RSA key (RFC 8017, appendix A.1.2) that need not be one."""
+    return private_pem("RSA PRIVATE KEY", sequence(integer(0), *map(integer, numbers)))
+
+
+def private_pem(label: str, der: bytes) -> str:
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(der).decode()}-----END {label}-----\n"
+
+
+def sequence(*parts: bytes) -> bytes:
+    return tagged(0x30, b"".join(parts))
+
+
+def integer(number: int) -> bytes:
+    return tagged(2, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def tagged(tag: int, content: bytes) -> bytes:
+    """Write one value in DER."""
+    length = len(content)
+    if length < 128:
+        return bytes((tag, length)) + content
+    written_length = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(written_length))) + written_length + content
 
 
 def refusal(read: Callable[[], Any]) -> str:
@@ -172,6 +199,32 @@ class TestAKey:
     def test_of_another_form_is_refused(self, text: str, problem: str, client: trustme.LeafCert) -> None:
         read = read_client_certificate(chain(client), NOW)
         assert refusal(lambda: read_key(text, read)) == problem
+
+    @pytest.mark.parametrize(
+        ("numbers", "bits"),
+        [
+            # Exponents of Mersenne primes: a sound key of 44,910 bits, and one of 2048 bits with such a part.
+            (lambda p, q: (p * q, 1, p, q), 44910),
+            (lambda p, q: (2**2048 - 1, 1, p, q), 23209),
+            (lambda p, q: (2**2048 - 1, p, 3, 5), 21701),
+        ],
+        ids=["modulus", "prime", "exponent"],
+    )
+    def test_that_would_take_minutes_to_check_is_refused(
+        self, numbers: Callable[[int, int], tuple[int, ...]], bits: int, client: trustme.LeafCert
+    ) -> None:
+        n, d, p, q = numbers(2**21701 - 1, 2**23209 - 1)
+        text = rsa_in_pem(n, 65537, d, p, q, 1, 1, 1)
+        read = read_client_certificate(chain(client), NOW)
+        assert refusal(lambda: read_key(text, read)) == f"An RSA key may have 4096 bits at most, this one has {bits}."
+
+    def test_for_agreeing_on_another_is_refused(self, client: trustme.LeafCert) -> None:
+        # Diffie-Hellman: its prime is that of RFC 3526, section 2, plus two, which is none.
+        group = sequence(integer(2**1536 - 2**1472 + 1), integer(2))
+        oid = bytes.fromhex("06092a864886f70d010301")
+        text = private_pem("PRIVATE KEY", sequence(integer(0), sequence(oid, group), tagged(4, integer(7))))
+        read = read_client_certificate(chain(client), NOW)
+        assert refusal(lambda: read_key(text, read)) == "The private key cannot be read."
 
     @pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
     def test_with_a_passphrase_is_refused(self, form: str) -> None:
