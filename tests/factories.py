@@ -5,7 +5,7 @@ from typing import Any
 
 import factory
 
-from dispatch.models import Attempt, Delivery, Event
+from dispatch.models import Attempt, BulkJob, Delivery, Event
 from dispatch.states import Outcome
 from subscriptions import ids, signing_secrets
 from subscriptions.models import (
@@ -151,3 +151,17 @@ class AttemptFactory(factory.django.DjangoModelFactory[Attempt]):
     response_headers = factory.LazyFunction(lambda: {"Content-Type": "text/plain"})
     response_body = "ok"
     worker = "worker-1"
+
+
+class BulkJobFactory(factory.django.DjangoModelFactory[BulkJob]):
+    """A job that has just been asked for, of one delivery that has failed."""
+
+    class Meta:
+        model = BulkJob
+
+    action = "retry"
+    filters = factory.LazyFunction(lambda: {"status": "failed"})
+    asked_by = "API key tests"
+    total = 1
+    until = factory.LazyFunction(ids.uuid7)
+    created_at = NOON

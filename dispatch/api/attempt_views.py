@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
-from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,7 +14,7 @@ from dispatch.api.bounded import Bounded, Selection
 from dispatch.api.serializers import AttemptFilters, AttemptInFullSerializer, ListedAttemptSerializer
 from dispatch.models import Attempt
 from dispatch.selection import endpoints_of, first_id, made_between
-from subscriptions.api.base import One, View
+from subscriptions.api.base import One, Single
 from subscriptions.api.problems import Conflict
 from subscriptions.api.secret_views import UNCACHED
 from subscriptions.api.serializers import Nothing
@@ -61,17 +58,15 @@ class OneAttempt(One[Attempt]):
     tenant = _TENANT
 
 
-class SignAttemptAgain(View):
+class SignAttemptAgain(Single[Attempt]):
     """Gives a command line that sends the same request again, signed now."""
 
+    queryset = _ATTEMPTS
     tenant = _TENANT
 
-    def post(self, request: Request, id: str) -> Response:  # noqa: A002
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.read(Nothing)
-        try:
-            attempt = self.own(_ATTEMPTS).get(pk=id)
-        except (ObjectDoesNotExist, ModelValidationError) as error:
-            raise NotFound(f"There is no attempt {id!r}.") from error
+        attempt = self.get_object()
         try:
             with transaction.atomic():
                 command = command_lines.signed_again(attempt, by=self.actor, now=timezone.now())

@@ -13,12 +13,12 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db.models import Model, Q, QuerySet
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.base import Many
 from subscriptions.api.pagination import NewestFirst
+from subscriptions.api.problems import InvalidParameter
 
 M = TypeVar("M", bound=Model)
 
@@ -53,15 +53,14 @@ class Bounded(Many[M]):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         limit = NewestFirst().get_page_size(request)
-        of_the_page = {NewestFirst.page_size_query_param, NewestFirst.cursor_query_param}
-        given = {name: text for name, text in request.query_params.items() if name not in of_the_page}
+        given = {name: text for name, text in request.query_params.items() if name not in self.page_parameters}
         selection = self.select(self.read(self.filters, given))
         text = request.query_params.get(NewestFirst.cursor_query_param)
         try:
             cursor = None if text is None else _read(text, len(selection.keys))
             rows, before, after = self._page(selection, cursor, limit)
         except (ModelValidationError, ValueError, TypeError) as error:
-            raise ValidationError({"cursor": "Take the cursor from `next` or `previous` of a page."}) from error
+            raise InvalidParameter({"cursor": "Take the cursor from `next` or `previous` of a page."}) from error
         return Response(
             {
                 "next": self._address(after),

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.core.exceptions import ObjectDoesNotExist
-from django.core.exceptions import ValidationError as ModelValidationError
 from django.db.models import Prefetch
 from django.utils import timezone
 from rest_framework import status
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,7 +22,7 @@ from dispatch.api.serializers import (
 from dispatch.api.views import DELIVERIES
 from dispatch.models import Attempt, BulkAction, BulkJob, Delivery
 from dispatch.selection import deliveries_where, of_subscriber
-from subscriptions.api.base import Many, One, View
+from subscriptions.api.base import Many, One, Single, View
 from subscriptions.api.problems import Conflict
 from subscriptions.api.serializers import Nothing
 from subscriptions.models import Subscriber
@@ -54,40 +52,34 @@ class OneDelivery(One[Delivery]):
     tenant = "endpoint__subscriber"
 
 
-class _OfDelivery(View):
+class _OneIsAsked(Single[Delivery]):
     """Something that is asked of one delivery."""
 
+    queryset = DELIVERIES.prefetch_related(Prefetch("attempts", _ATTEMPTS))
+    serializer_class = DeliveryInFullSerializer
     tenant = "endpoint__subscriber"
 
-    def delivery(self) -> Delivery:
-        """Find the delivery that the address names. Raises `NotFound`."""
-        text = self.kwargs["id"]
-        try:
-            return self.own(DELIVERIES).get(pk=text)
-        except (ObjectDoesNotExist, ModelValidationError) as error:
-            raise NotFound(f"There is no delivery {text!r}.") from error
+    def ask(self, delivery: Delivery) -> None:
+        """Ask it. Raises `asking.CannotBeMoved`."""
+        raise NotImplementedError
 
-
-class RetryDelivery(_OfDelivery):
-    def post(self, request: Request, id: str) -> Response:  # noqa: A002
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.read(Nothing)
-        delivery = self.delivery()
         try:
-            asking.retry(delivery, now=timezone.now())
+            self.ask(self.get_object())
         except asking.CannotBeMoved as error:
             raise Conflict(str(error)) from error
-        return Response(DeliveryWithAttemptsSerializer(self.delivery()).data)
+        return self.shown(self.get_object())
 
 
-class CancelDelivery(_OfDelivery):
-    def post(self, request: Request, id: str) -> Response:  # noqa: A002
-        self.read(Nothing)
-        delivery = self.delivery()
-        try:
-            asking.cancel(delivery, by=self.actor.name, now=timezone.now())
-        except asking.CannotBeMoved as error:
-            raise Conflict(str(error)) from error
-        return Response(DeliveryWithAttemptsSerializer(self.delivery()).data)
+class RetryDelivery(_OneIsAsked):
+    def ask(self, delivery: Delivery) -> None:
+        asking.retry(delivery, now=timezone.now())
+
+
+class CancelDelivery(_OneIsAsked):
+    def ask(self, delivery: Delivery) -> None:
+        asking.cancel(delivery, by=self.actor.name, now=timezone.now())
 
 
 class _Bulk(View):
@@ -129,16 +121,14 @@ class OneBulkJob(One[BulkJob]):
     tenant = "subscriber"
 
 
-class StopBulkJob(View):
+class StopBulkJob(Single[BulkJob]):
+    queryset = BulkJob.objects.all()
+    serializer_class = BulkJobSerializer
     tenant = "subscriber"
 
-    def post(self, request: Request, id: str) -> Response:  # noqa: A002
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.read(Nothing)
-        jobs = self.own(BulkJob.objects.all())
-        try:
-            job = jobs.get(pk=id)
-        except (ObjectDoesNotExist, ModelValidationError) as error:
-            raise NotFound(f"There is no bulk job {id!r}.") from error
+        job = self.get_object()
         if not bulk.stop(job, now=timezone.now()):
             raise Conflict(f"The job is {job.status} already.")
-        return Response(BulkJobSerializer(jobs.get(pk=id)).data)
+        return self.shown(self.get_object())

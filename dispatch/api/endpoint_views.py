@@ -1,5 +1,7 @@
 """The API's routes below an endpoint's address that tell of its deliveries."""
 
+from typing import Any
+
 from django.conf import settings
 from django.utils import timezone
 from rest_framework import status
@@ -19,22 +21,33 @@ class TestEndpoint(OfEndpoint):
     """Sends a test event to this endpoint only, and answers with its delivery and attempt."""
 
     def post(self, request: Request, endpoint: str) -> Response:
-        wanted = self.read(NewTest)
         found = self.endpoint()
+        wanted = self.read(NewTest)
         try:
             test = publish_test(found, wanted["event_type"], wanted.get("data"), now=timezone.now())
         except PublishRefused as error:
             raise ValidationError({"event_type" if error.field == "type" else error.field: str(error)}) from error
-        has_ended = wait_for_test(test, seconds=settings.WEBHOOKS.test_wait)
-        shown: Delivery = OneDelivery.queryset.get(pk=test.pk)
-        code = status.HTTP_200_OK if has_ended else status.HTTP_202_ACCEPTED
-        return Response(DeliveryInFullSerializer(shown).data, code)
+        return self._answer(test.pk, status.HTTP_202_ACCEPTED)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Wait for the attempt. Not before: until what is published is committed no worker sees it."""
+        if response.status_code == status.HTTP_202_ACCEPTED:
+            test = Delivery.objects.get(pk=response.data["id"])
+            if wait_for_test(test, seconds=settings.WEBHOOKS.test_wait):
+                answer = self._answer(test.pk, status.HTTP_200_OK)
+                response.data, response.status_code = answer.data, answer.status_code
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def _answer(self, pk: str, code: int) -> Response:
+        return Response(DeliveryInFullSerializer(OneDelivery.queryset.get(pk=pk)).data, code)
 
 
 class EndpointStats(OfEndpoint):
     """How the endpoint did within a window."""
 
+    filters = StatsQuery
+
     def get(self, request: Request, endpoint: str) -> Response:
-        window = self.read(StatsQuery, request.query_params.dict())["window"]
+        window = self.read(self.filters, request.query_params.dict())["window"]
         stats = endpoint_stats.stats(self.endpoint(), endpoint_stats.WINDOWS[window], now=timezone.now())
         return Response({"window": window, **StatsSerializer(stats).data})

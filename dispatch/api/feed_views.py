@@ -5,7 +5,6 @@ import binascii
 import json
 import uuid
 
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,18 +12,20 @@ from dispatch import feed
 from dispatch.api.serializers import EventWithDataSerializer, FeedQuery
 from subscriptions.api.base import View
 from subscriptions.api.pagination import NewestFirst
+from subscriptions.api.problems import InvalidParameter
 
 
 class Feed(View):
     """One subscriber's events, oldest first, for those who ask instead of being called."""
 
     tenant = "subscriber"
+    filters = FeedQuery
+    page_parameters = frozenset({NewestFirst.page_size_query_param})
 
     def get(self, request: Request) -> Response:
         limit = NewestFirst().get_page_size(request)
-        given = request.query_params.dict()
-        given.pop(NewestFirst.page_size_query_param, None)
-        query = self.read(FeedQuery, given)
+        given = {name: text for name, text in request.query_params.items() if name not in self.page_parameters}
+        query = self.read(self.filters, given)
         after = _read(query["after"]) if "after" in query else feed.BEGINNING
         page = feed.read(query["subscriber"], after=after, limit=limit, event_type=query.get("event_type"))
         serializer = EventWithDataSerializer()
@@ -48,4 +49,4 @@ def _read(cursor: str) -> feed.Place:
             raise ValueError("this is no position")
         return feed.Place(position, uuid.UUID(hex=event))
     except (binascii.Error, ValueError, TypeError, AttributeError) as error:
-        raise ValidationError({"after": "Take the cursor from a page of the feed."}) from error
+        raise InvalidParameter({"after": "Take the cursor from a page of the feed."}) from error

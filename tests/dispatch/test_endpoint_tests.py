@@ -39,7 +39,9 @@ def test_an_endpoint_is_tested_whatever_its_state(
         endpoint.change_state("paused", reason="", now=NOON)
         EndpointFactory()
         first = api.post(f"endpoints/{endpoint.id}/test/", {"event_type": "invoice.paid", "data": {"amount": 1}})
-        second = api.post(f"endpoints/{endpoint.id}/test/", {"event_type": "invoice.paid"})
+        path, body = f"endpoints/{endpoint.id}/test/", {"event_type": "invoice.paid"}
+        second = api.post(path, body, Idempotency_Key="once")
+        again = api.post(path, body, Idempotency_Key="once")
         bodies = [received.body for received in receiver.received]
     assert (first.status_code, second.status_code) == (200, 200)
     assert bodies == [b'{"amount":1}', b'{"test":true}']
@@ -49,6 +51,7 @@ def test_an_endpoint_is_tested_whatever_its_state(
     assert attempt["connect_ms"] is not None
     assert attempt["first_byte_ms"] is not None
     # A test has one attempt, also where that fails.
+    assert second.json() == again.json()
     assert (second.json()["status"], second.json()["trigger"]) == ("failed", "test")
     assert Delivery.objects.count() == 2
     request = api.get(f"attempts/{attempt['id']}/").json()["request"]
