@@ -11,7 +11,7 @@ from dispatch.states import Outcome, Trigger
 from subscriptions.models import Endpoint
 
 # Deliveries that are counted at most: the newest.
-COUNTED = 10_000
+COUNTED = 5_000
 WINDOWS: Mapping[str, timedelta] = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,7 +22,7 @@ from subscriptions.api.problems import InvalidParameter
 
 M = TypeVar("M", bound=Model)
 
-LOOKED_AT = 10_000
+LOOKED_AT = 5_000
 
 _OLDER, _NEWER = "older", "newer"
 
@@ -78,23 +78,22 @@ class Bounded(Many[M]):
         if cursor is not None:
             candidates = candidates.filter(_beyond(keys, cursor.keys, "gt" if goes_back else "lt"))
         candidates = candidates.order_by(*(key if goes_back else f"-{key}" for key in keys))
-        edge = self._edge(candidates, keys) if selection.among else None
-        wanted = candidates.filter(selection.among)
-        if edge is not None:
-            wanted = wanted.filter(_beyond(keys, edge, "lte" if goes_back else "gte"))
+        wanted = candidates
+        if selection.among:
+            # The sub-select has the planner look at no others, however few of these it expects to be wanted.
+            wanted = candidates.filter(selection.among, pk__in=candidates.values("pk")[: self.looked_at])
         rows = list(wanted[: limit + 1])
-        onward = edge
+        onward: Sequence[Any] | None = None
         if len(rows) > limit:
             rows = rows[:limit]
             onward = _keys_of(rows[-1], keys)
+        elif selection.among:
+            last = candidates.values_list(*keys)[self.looked_at - 1 : self.looked_at]
+            onward = next(iter(last), None)
         start = _keys_of(rows[0], keys) if rows else cursor.keys if cursor else None
         on = _Cursor(_NEWER if goes_back else _OLDER, onward) if onward else None
         back = _Cursor(_OLDER if goes_back else _NEWER, start) if cursor and start else None
         return (rows[::-1], on, back) if goes_back else (rows, back, on)
-
-    def _edge(self, candidates: QuerySet[M], keys: Sequence[str]) -> Sequence[Any] | None:
-        last = candidates.values_list(*keys)[self.looked_at - 1 : self.looked_at]
-        return next(iter(last), None)
 
     def _address(self, cursor: _Cursor | None) -> str | None:
         if cursor is None:
@@ -116,11 +115,10 @@ def _keys_of(row: Model, keys: Sequence[str]) -> list[Any]:
 
 
 def _beyond(keys: Sequence[str], values: Sequence[Any], comparison: str) -> Q:
-    """Select what comes after these values by all keys together, or, with `lte` and `gte`, is at them."""
+    """Select what comes after these values by all keys together."""
     (first, *more), (value, *rest) = keys, values
+    beyond = Q(**{f"{first}__{comparison}": value})
     if not more:
-        return Q(**{f"{first}__{comparison}": value})
-    strict = comparison[:2]
-    beyond = Q(**{f"{first}__{strict}": value}) | Q(**{first: value}) & _beyond(more, rest, comparison)
+        return beyond
     # The first comparison says nothing more, but an index can be searched by it.
-    return Q(**{f"{first}__{strict}e": value}) & beyond
+    return Q(**{f"{first}__{comparison}e": value}) & (beyond | Q(**{first: value}) & _beyond(more, rest, comparison))

@@ -40,8 +40,8 @@ def test_an_endpoint_is_tested_whatever_its_state(
         EndpointFactory()
         first = api.post(f"endpoints/{endpoint.id}/test/", {"event_type": "invoice.paid", "data": {"amount": 1}})
         path, body = f"endpoints/{endpoint.id}/test/", {"event_type": "invoice.paid"}
-        second = api.post(path, body, Idempotency_Key="once")
-        again = api.post(path, body, Idempotency_Key="once")
+        api._headers["Idempotency-Key"] = "once"
+        second, again = api.post(path, body), api.post(path, body)
         bodies = [received.body for received in receiver.received]
     assert (first.status_code, second.status_code) == (200, 200)
     assert bodies == [b'{"amount":1}', b'{"test":true}']

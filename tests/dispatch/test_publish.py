@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import threading
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,35 @@ from subscriptions.models import Endpoint, EndpointState, EventTypePattern
 from tests.factories import NOON, EndpointFactory, EventTypeFactory, SubscriberFactory
 
 pytestmark = pytest.mark.django_db
+
+
+def test_nothing_is_sent_before_it_may_be() -> None:
+    EndpointFactory()
+    later = NOON + timedelta(days=30)
+    event = publish_event("invoice.paid", {}, deliver_after=later, now=NOON).event
+    assert (Event.objects.get().deliver_after, event.deliveries.get().next_attempt_at) == (later, later)
+    assert event.deliveries.get().created_at == NOON
+
+
+@pytest.mark.parametrize(
+    ("moment", "message"),
+    [
+        (NOON.replace(tzinfo=None), "Name the time zone, as in 2026-03-01T12:00:00Z."),
+        (NOON + timedelta(days=30, seconds=1), "The latest time that is allowed now is 2026-03-31T12:00:00Z."),
+    ],
+)
+def test_a_time_that_is_too_late_or_without_a_zone_is_refused(moment: datetime, message: str) -> None:
+    with pytest.raises(PublishRefused) as refused:
+        publish_event("invoice.paid", {}, deliver_after=moment, now=NOON)
+    assert (refused.value.field, str(refused.value)) == ("deliver_after", message)
+
+
+def test_an_idempotency_key_belongs_to_one_time_too() -> None:
+    first = publish_event("invoice.paid", {}, idempotency_key="k", deliver_after=NOON, now=NOON)
+    assert not publish_event("invoice.paid", {}, idempotency_key="k", deliver_after=NOON, now=NOON).created
+    with pytest.raises(IdempotencyConflict):
+        publish_event("invoice.paid", {}, idempotency_key="k", now=NOON)
+    assert first.created
 
 
 def receivers_of(event: Event) -> set[str]:

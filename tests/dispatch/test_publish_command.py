@@ -4,10 +4,12 @@ import os
 import pty
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from dispatch.models import Delivery, Event
 from tests.factories import EndpointFactory, EventFactory, SubscriberFactory
@@ -83,6 +85,16 @@ def test_without_data_the_payload_is_an_empty_object() -> None:
     publish("invoice.paid")
 
     assert Event.objects.get().payload == "{}"
+
+
+@pytest.mark.django_db
+def test_an_event_is_sent_later() -> None:
+    EndpointFactory()
+    later = (timezone.now() + timedelta(days=1)).isoformat()
+    publish("invoice.paid", "--deliver-after", later)
+    assert Delivery.objects.get().next_attempt_at == datetime.fromisoformat(later)
+    said = refusal("invoice.paid", "--deliver-after", "soon")
+    assert said == "--deliver-after: 'soon' is not a time, such as 2026-03-01T12:00:00Z."
 
 
 @pytest.mark.django_db

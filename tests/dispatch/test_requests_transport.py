@@ -370,6 +370,18 @@ class TestConnections:
         assert [each.remote_address for each in results] == ["127.0.0.1"] * 5
         assert receiver.connections == 1
 
+    def test_only_a_new_one_takes_time_to_be_made(self, authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+        behave = over_tls(authority.issue_cert("localhost"), answering(OK))
+        with receiving_raw(behave) as receiver, transporting(trusting) as transport:
+            first, second = [send(transport, f"https://localhost:{receiver.port}/").timings for _ in range(2)]
+        assert first.dns is not None
+        assert first.connect is not None
+        assert first.tls is not None
+        assert min(first.dns, first.connect, first.tls) > 0
+        assert (second.dns, second.connect, second.tls) == (None, None, None)
+        assert second.first_byte is not None
+        assert 0 < second.first_byte < LONG
+
     def test_one_is_used_for_several_requests_over_tls(self, authority: trustme.CA, trusting: ssl.SSLContext) -> None:
         behave = over_tls(authority.issue_cert("localhost"), answering(OK))
         with receiving_raw(behave) as receiver, transporting(trusting) as transport:

@@ -110,7 +110,7 @@ def test_a_filtered_list_takes_as_many_statements_however_long_it_is(
     endpoint = EndpointFactory(subscriber__uid="acme")
     for _ in range(4):
         DeliveryFactory(endpoint=endpoint, event=EventFactory(type="a.b"))
-    # Key, subscriber, its endpoints, the edge, the page and its attempts.
+    # Key, subscriber, its endpoints, the page, its attempts, and whether there is more.
     with django_assert_num_queries(6):
         assert len(found(api, subscriber="acme", event_type="a.b", status="pending", limit="250")) == 4
 

@@ -1,14 +1,17 @@
 import dataclasses
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from dispatch.models import Delivery, Event
 from dispatch.publish import publish_event
+from dispatch.selection import first_id
 from tests.api_client import ApiClient, assert_problem, assert_refused
-from tests.factories import EndpointFactory, EventFactory, EventTypeFactory, SubscriberFactory
+from tests.factories import NOON, EndpointFactory, EventFactory, EventTypeFactory, SubscriberFactory
 
 
 def test_an_event_is_published_to_every_endpoint_that_wants_it(api: ApiClient):
@@ -199,6 +202,39 @@ def test_events_are_listed_without_their_data_in_two_statements(
     assert [row["id"] for row in page["results"]] == [event.id for event in reversed(events)]
     fields = {"id", "type", "subscriber", "channels", "idempotency_key", "created_at", "deliver_after"}
     assert set(page["results"][0]) == fields
+
+
+def test_events_are_listed_by_when_they_were_made(api: ApiClient):
+    early, late = [EventFactory(id=first_id("evt", NOON + timedelta(hours=hours))) for hours in (0, 2)]
+
+    def found(**query: str) -> list[str]:
+        return [row["id"] for row in api.get("events/", **query).json()["results"]]
+
+    assert found(created_before="2026-03-01T13:00:00Z") == [early.id]
+    assert found(created_after="2026-03-01T13:00:00Z", type="invoice.paid") == [late.id]
+
+
+def test_publishing_takes_at_most_six_statements(api: ApiClient, django_assert_max_num_queries: Any):
+    """The one that writes events is not counted on PostgreSQL, where it goes to the driver."""
+    acme = SubscriberFactory(uid="acme")
+    EndpointFactory.create_batch(3, subscriber=acme)
+    body = {"type": "invoice.paid", "data": {}, "subscriber": "acme", "idempotency_key": "k1"}
+    with django_assert_max_num_queries(5 if connection.vendor == "postgresql" else 6):
+        assert api.post("events/", body).status_code == 201
+
+
+def test_an_event_may_be_sent_later(api: ApiClient):
+    EndpointFactory()
+    later = (timezone.now() + timedelta(days=1)).replace(microsecond=0)
+    text = later.isoformat().replace("+00:00", "Z")
+    first = api.post("events/", {"type": "a.b", "data": 1, "deliver_after": text})
+    assert (first.status_code, first.json()["deliver_after"]) == (201, text)
+    batch = api.post("events/batch/", {"events": [{"type": "a.b", "data": 1, "deliver_after": text}]})
+    assert batch.json()["results"][0]["event"]["deliver_after"] == text
+    assert set(Delivery.objects.values_list("next_attempt_at", flat=True)) == {later}
+    message = "Write a time with its zone, such as 2026-03-01T12:00:00Z."
+    response = api.post("events/", {"type": "a.b", "data": 1, "deliver_after": "2026-03-01T12:00:00"})
+    assert_refused(response, "deliver_after", message)
 
 
 def test_events_are_listed_by_type_and_subscriber(api: ApiClient):
