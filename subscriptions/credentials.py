@@ -137,10 +137,10 @@ def read(value: Any) -> Credentials:
     for name, field in fields.items():
         _check(name in given or field.default is not dataclasses.MISSING, name, "given")
         _check(isinstance(given.get(name, ""), str), name, "a text")
-    if authentication := given.get("client_authentication"):
+    if "client_authentication" in given:
         words = list(ClientAuthentication)
-        _check(authentication in words, "client_authentication", f"one of {', '.join(words)}")
-        given["client_authentication"] = ClientAuthentication(authentication)
+        _check(given["client_authentication"] in words, "client_authentication", f"one of {', '.join(words)}")
+        given["client_authentication"] = ClientAuthentication(given["client_authentication"])
     return made(**given)
 
 

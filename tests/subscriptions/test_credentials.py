@@ -86,6 +86,7 @@ def test_each_kind_has_settings_that_may_be_shown_and_one_secret(
         (OAUTH2 | {"scope": "a  b"}, "scope must be words of printable ASCII with one space between."),
         (OAUTH2 | {"scope": "a" * 501}, "scope must be at most 500 characters long."),
         (OAUTH2 | {"client_authentication": "jwt"}, "client_authentication must be one of basic, body."),
+        (OAUTH2 | {"client_authentication": ""}, "client_authentication must be one of basic, body."),
     ],
 )
 def test_what_makes_no_credentials_is_refused_with_a_sentence(given: Any, message: str) -> None:
