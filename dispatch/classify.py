@@ -8,7 +8,8 @@ from typing import NamedTuple
 from dispatch.states import Outcome
 from dispatch.transport import Result
 
-_OVERLOADED = {429, 502, 503, 504}
+# What a receiver answers that gets more than it copes with.
+OVERLOADED = {429, 502, 503, 504}
 
 
 class Verdict(NamedTuple):
@@ -48,7 +49,7 @@ def classify(result: Result, now: datetime) -> Verdict:
     return Verdict(
         Outcome.HTTP_ERROR,
         error=f"The receiver answered {status}.",
-        slows_endpoint=status in _OVERLOADED,
+        slows_endpoint=status in OVERLOADED,
         retry_after=retry_after,
     )
 

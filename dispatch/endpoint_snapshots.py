@@ -7,18 +7,22 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
 from dispatch.access import Access, access_of
+from dispatch.flow import Flow, Trouble
+from dispatch.gates import Limits
 from dispatch.signing import Key, Signer, key_of
-from dispatch.sql import select_by_ids, to_uuid
+from dispatch.sql import select_by_ids, to_time, to_uuid
 from dispatch.tls_settings import TlsSettings
 from subscriptions import credentials, request_headers, signature_schemes
 from subscriptions.credentials import InvalidCredentials
 from subscriptions.encryption import EncryptionError, keyring
 from subscriptions.models import EndpointState
+from subscriptions.models.flow_control import RatePeriod, WhenDisabled, WhenHeadFails
 from subscriptions.payload_format import PayloadFormat
 from subscriptions.request_headers import InvalidHeader
 from subscriptions.signature_schemes import InvalidScheme
@@ -45,18 +49,27 @@ class EndpointSnapshot:
     # None: those of the installation. Seconds.
     retry_schedule: tuple[float, ...] | None = None
     timeout: float | None = None
+    # None where nothing sets it apart.
+    flow: Flow | None = None
+    state_changed_at: datetime | None = None
 
 
 # What a signer is made of, as it is stored: the schemes as JSON, and the encrypted secrets, newest first.
 _Stored = tuple[str, tuple[str, ...]]
 # The same of an access: kind, settings as JSON and encrypted secret of the credentials, and encrypted headers.
 _StoredAccess = tuple[str | None, str | None, str | None, str | None]
+_PLAIN = Flow()
 _NO_ACCESS = (None, None, None, None)
 # With what there is of an endpoint's access: nearly always nothing, and then it costs no statement of its own.
 _ENDPOINTS = """
 SELECT e.id, e.url, e.state, e.signature_schemes, e.payload_format, e.retry_schedule, e.timeout,
-       t.digest, c.kind, c.settings, c.secret, h.headers
+       t.digest, e.state_changed_at, c.kind, c.settings, c.secret, h.headers,
+       COALESCE(e.rate_limit, s.rate_limit), CASE WHEN e.rate_limit IS NULL THEN s.rate_period ELSE e.rate_period END,
+       e.max_in_flight, e.ordered, e.when_head_fails, e.when_disabled,
+       health.noted_at, health.failing_since, health.pauses, health.closed_until
 FROM subscriptions_endpoint e
+JOIN subscriptions_subscriber s ON s.id = e.subscriber_id
+LEFT JOIN dispatch_endpointhealth health ON health.endpoint_id = e.id
 LEFT JOIN subscriptions_endpointtls t ON t.endpoint_id = e.id
 LEFT JOIN subscriptions_endpointcredentials c ON c.endpoint_id = e.id
 LEFT JOIN subscriptions_customheaders h ON h.endpoint_id = e.id
@@ -105,13 +118,14 @@ class EndpointSnapshots:
             return snapshots, signers, accesses
         secrets = _secrets(wanted)
         digests: dict[uuid.UUID, str] = {}
-        for key, url, state, schemes, form, retries, timeout, digest, *of_access in select_by_ids(_ENDPOINTS, wanted):
+        for row in select_by_ids(_ENDPOINTS, wanted):
+            key, url, state, schemes, form, retries, timeout, digest, changed_at, *others = row
             endpoint_id = to_uuid(key)
             stored = (schemes, tuple(secrets[endpoint_id]))
             signer = signers.get(stored) or self._signers.get(stored) or _signer(*stored)
             signers[stored] = signer
             access = None
-            if (row := tuple(of_access)) != _NO_ACCESS:
+            if (row := (others[0], others[1], others[2], others[3])) != _NO_ACCESS:
                 access = accesses[row] = self._accesses.get(row) or _access(row)
             if digest is not None:
                 digests[endpoint_id] = digest
@@ -124,6 +138,8 @@ class EndpointSnapshots:
                 payload_format=PayloadFormat(form),
                 retry_schedule=None if retries is None else tuple(json.loads(retries)),
                 timeout=timeout,
+                flow=_flow(*others[4:], state_changed_at=changed_at),
+                state_changed_at=changed_at and to_time(changed_at),
             )
         for endpoint_id, tls in self._tls(digests).items():
             snapshots[endpoint_id] = replace(snapshots[endpoint_id], tls=tls)
@@ -140,6 +156,36 @@ class EndpointSnapshots:
             else:
                 new.append(endpoint_id)
         return found | _certificates(new) if new else found
+
+
+def _flow(
+    rate_limit: int | None,
+    rate_period: str,
+    in_flight: int | None,
+    is_ordered: bool,
+    when_head_fails: str,
+    when_disabled: str,
+    noted_at: Any,
+    failing_since: Any,
+    pauses: int | None,
+    closed_until: Any,
+    *,
+    state_changed_at: Any,
+) -> Flow | None:
+    """Say what sets an endpoint apart, if anything does. What was noted before its state changed is forgotten."""
+    trouble = None
+    if noted_at is not None and (failing_since is not None or pauses or closed_until is not None):
+        is_stale = state_changed_at is not None and to_time(noted_at) < to_time(state_changed_at)
+        if not is_stale:
+            trouble = Trouble(failing_since is not None, pauses or 0, closed_until and to_time(closed_until))
+    flow = Flow(
+        Limits(rate_limit, RatePeriod(rate_period).seconds, in_flight) if rate_limit or in_flight else Limits(),
+        is_ordered=bool(is_ordered),
+        skips_failed=bool(is_ordered) and when_head_fails == WhenHeadFails.SKIP,
+        is_oldest_first=when_disabled == WhenDisabled.KEEP or bool(is_ordered),
+        trouble=trouble,
+    )
+    return None if flow == _PLAIN else flow
 
 
 def _secrets(endpoint_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[str]]:

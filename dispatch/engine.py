@@ -6,7 +6,7 @@ connections, windows and threads are kept.
 
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -104,6 +104,10 @@ class Engine:
         """Count the jobs of an endpoint."""
         return self._windows.held_by(endpoint_id)
 
+    def unsent_by(self, endpoint_id: uuid.UUID) -> int:
+        """Count the jobs of an endpoint whose request has not left."""
+        return self._windows.unsent_by(endpoint_id)
+
     def is_slow(self, endpoint_id: uuid.UUID) -> bool:
         """Say whether an endpoint counts as slow."""
         return self._windows.is_slow(endpoint_id, time.monotonic())
@@ -125,12 +129,15 @@ class Engine:
         self._fill_slots()
         return done
 
-    def withdraw(self, *, everything: bool = False) -> list[Job]:
-        """Take back the jobs that have not begun and may not begin any more, or all that have not begun."""
+    def withdraw(self, *, everything: bool = False, lanes: Container[uuid.UUID] = ()) -> list[Job]:
+        """Take back the jobs that have not begun and may not begin any more, or all that have not begun.
+
+        Of the endpoints that `lanes` names, all are taken back.
+        """
         now = time.monotonic()
         withdrawn, self._late = self._late, []
         for waiting in (self._waiting, self._risky_waiting):
-            withdrawn += waiting.remove(lambda job: everything or job.begin_by <= now)
+            withdrawn += waiting.remove(lambda job: everything or job.begin_by <= now or job.claim.endpoint_id in lanes)
         for job in withdrawn:
             self._windows.end(job.claim.endpoint_id, job)
         return withdrawn

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from dispatch.lanes import Lane, Lanes
+from dispatch.lanes import Lane, Lanes, Left, Taken
 
 # Deliveries of one lane in its turn, after which lanes that wait go first.
 _TURN = 512
@@ -18,6 +18,7 @@ _RENEWALS_PER_LEASE = 5
 class _Held:
     due_at: float | None
     served_at: float
+    closed_until: float = 0.0
     claimed: int = 0
     turns: int = 0
     is_backlogged: bool = False
@@ -37,15 +38,20 @@ class HeldLanes:
         self._renewed_at = time.monotonic()
         self.others_wait = False
 
+    @property
+    def sure_until(self) -> float:
+        """Until when the leases are relied on."""
+        return self._renewed_at + _SURE * self._lease
+
     def __len__(self) -> int:
         return len(self._held)
 
     @property
     def are_sure(self) -> bool:
         """Whether the leases were renewed lately enough to rely on them."""
-        return time.monotonic() - self._renewed_at < _SURE * self._lease
+        return time.monotonic() < self.sure_until
 
-    def take(self, limit: int) -> None:
+    def take(self, limit: int) -> Taken:
         """Take up to `limit` lanes that wait to be served, and hear which of those held were rung."""
         now = time.monotonic()
         taken = self._scheduled.take(self._owner, limit=max(0, limit), lease=self._lease)
@@ -53,26 +59,27 @@ class HeldLanes:
         self._held = {lane: _Held(due_at=now, served_at=now) for lane in taken.lanes} | self._held
         for lane in taken.rung:
             if lane in self._held:
-                self._held[lane].due_at = now
+                self._held[lane].due_at = max(now, self._held[lane].closed_until)
         # Redis takes these for mine and I don't know of them: the answer that gave them to me was lost.
         self._scheduled.release(self._owner, {lane: 0.0 for lane in taken.rung if lane not in self._held})
         self.others_wait = taken.waiting > 0
+        return taken
 
     def leave(self) -> None:
         """Take no more lanes, and hear whether any wait for others."""
         self.others_wait = self._scheduled.leave() > 0
 
-    def renew(self) -> bool:
-        """Keep the lanes for another lease. False if it was not time for that yet."""
+    def renew(self) -> list[Lane] | None:
+        """Keep the lanes for another lease. Return those that are not mine any more, or None if it was not time yet."""
         now = time.monotonic()
         if now - self._renewed_at < self._lease / _RENEWALS_PER_LEASE:
-            return False
+            return None
         lost = self._scheduled.renew(self._owner, self._held, lease=self._lease)
         self._renewed_at = now
         # Somebody took them over, or Redis was emptied: then this puts them back.
         delays = {lane: _delay(self._held.pop(lane).due_at) for lane in lost}
         self._scheduled.ring({lane: delay for lane, delay in delays.items() if delay is not None})
-        return True
+        return lost
 
     def due(self) -> list[Lane]:
         """List the lanes in which something is due and whose turn is not over, the longest waiting first."""
@@ -110,20 +117,42 @@ class HeldLanes:
     def note_due(self, lane: Lane, delay: float) -> None:
         """Note that something will be due in `lane` in `delay` seconds, if it is held."""
         if (held := self._held.get(lane)) is not None:
-            due_at = time.monotonic() + delay
+            due_at = max(time.monotonic() + delay, held.closed_until)
             held.due_at = due_at if held.due_at is None else min(held.due_at, due_at)
+
+    def next_due(self) -> float | None:
+        """Say when something is due next in a lane in which nothing is due now, if that is known."""
+        now = time.monotonic()
+        return min((each.due_at for each in self._held.values() if each.due_at and each.due_at > now), default=None)
+
+    def note_closed(self, lane: Lane, wait: float) -> None:
+        """Note that nothing may go in `lane` for `wait` seconds, though something is due."""
+        held = self._held[lane]
+        held.served_at = time.monotonic()
+        held.due_at = held.closed_until = held.served_at + wait
 
     def note_nothing_due(self, lane: Lane) -> None:
         """Note that `lane` is not to be served until it is rung again."""
         self._held[lane].due_at = None
 
-    def release(self, is_busy: Callable[[Lane], bool], *, keep: Iterable[Lane]) -> None:
-        """Give back the lanes that are neither busy nor among `keep`, each until something is due in it."""
+    def soon_due(self, seconds: float) -> list[Lane]:
+        """List the lanes that are closed, but not for much longer than that."""
+        now = time.monotonic()
+        return [lane for lane, held in self._held.items() if now < held.closed_until <= now + seconds]
+
+    def release(
+        self, is_busy: Callable[[Lane], bool], *, keep: Iterable[Lane], leave: Callable[[Lane], Left | None]
+    ) -> None:
+        """Give back the lanes that are neither busy nor among `keep`, each until something is due in it.
+
+        `leave` says what the next owner of a lane is to know.
+        """
         kept = set(keep)
         delays: Mapping[Lane, float | None] = {
             lane: _delay(held.due_at) for lane, held in self._held.items() if lane not in kept and not is_busy(lane)
         }
-        self._scheduled.release(self._owner, delays)
+        left = {lane: note for lane in delays if (note := leave(lane)) is not None}
+        self._scheduled.release(self._owner, delays, left)
         for lane in delays:
             del self._held[lane]
 

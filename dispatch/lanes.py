@@ -4,6 +4,9 @@ Every endpoint with pending deliveries is a lane in one sorted set, by the time 
 A pump takes lanes under a lease, renews it while it works, and releases each with the delay until its next
 due delivery. All of this is a hint that may be lost at any moment: the database judges, the sweep rebuilds.
 
+What an owner knows of a lane he leaves to the next as a note, which is gone once that one has taken it: so what is
+found is never older than the last turn. A killed owner leaves none, and the next is told so.
+
 Times handed to Redis are delays; the clock is Redis' own. The scripts build the keys of owners from their
 prefix, so on a Redis Cluster the hash tag in the prefix keeps them in one slot.
 """
@@ -12,6 +15,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 
 import redis
 from django.conf import settings
@@ -26,9 +31,14 @@ _RUNG = _PREFIX + "rung:"  # set for each owner: its lanes that were rung while 
 _ATTENDED = "{webhooks}:attended"  # there while a pump looks for lanes by itself, or listens to the bell
 _BELL = "{webhooks}:bell"  # list: one element when something was rung and nobody has heard it
 _CALL = "{webhooks}:call"  # there while a message that calls a pump is on its way
+_NOTE = _PREFIX + "note:"  # for each lane what its last owner leaves to the next
+_SINCE = _PREFIX + "since"  # since when Redis remembers anything
 _SWEPT = "{webhooks}:swept"  # there while the last sweep is recent
 _RECLAIMED_AT_ONCE = 100
 _RUNG_KEPT_MS = 600_000
+# What stands in the place of a note where the owner has left none, as it was killed. Kept for longer than any period.
+_NO_NOTE = "?"
+_NO_NOTE_KEPT_MS = 4_000_000
 # Longer than a pump listens or is busy between two looks. After a pump was killed, publishers rely on it for so long.
 _ATTENDED_MS = 2_000
 
@@ -58,12 +68,15 @@ _TAKE = (
 local owner, limit, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[4])) do
   redis.call('SREM', KEYS[4] .. redis.call('HGET', KEYS[3], lane), lane)
+  redis.call('SET', KEYS[6] .. lane, now .. ' ' .. ARGV[6], 'PX', ARGV[7])
   redis.call('HDEL', KEYS[3], lane)
   redis.call('ZREM', KEYS[2], lane)
   redis.call('ZADD', KEYS[1], 'LT', now, lane)
 end
 local taken = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, limit)
-for _, lane in ipairs(taken) do
+local notes = {}
+for i, lane in ipairs(taken) do
+  notes[i] = redis.call('GETDEL', KEYS[6] .. lane)
   redis.call('ZREM', KEYS[1], lane)
   redis.call('ZADD', KEYS[2], now + lease, lane)
   redis.call('HSET', KEYS[3], lane, owner)
@@ -71,14 +84,20 @@ end
 local rung = redis.call('SMEMBERS', KEYS[4] .. owner)
 redis.call('DEL', KEYS[4] .. owner)
 redis.call('SET', KEYS[5], 1, 'PX', ARGV[5])
-return {taken, rung, redis.call('ZCOUNT', KEYS[1], '-inf', now)}
+redis.call('SET', KEYS[7], now, 'NX')
+return {taken, rung, redis.call('ZCOUNT', KEYS[1], '-inf', now), notes, now, redis.call('GET', KEYS[7])}
 """
 )
 _RELEASE = (
     _NOW
     + """
-local owner = ARGV[1]
-for i = 2, #ARGV, 2 do
+local owner, first_note = ARGV[1], tonumber(ARGV[2])
+for i = first_note, #ARGV, 3 do
+  if redis.call('HGET', KEYS[3], ARGV[i]) == owner then
+    redis.call('SET', KEYS[5] .. ARGV[i], now .. ' ' .. ARGV[i + 1], 'PX', ARGV[i + 2])
+  end
+end
+for i = 3, first_note - 1, 2 do
   local lane, delay = ARGV[i], tonumber(ARGV[i + 1])
   if redis.call('HGET', KEYS[3], lane) == owner then
     redis.call('HDEL', KEYS[3], lane)
@@ -104,7 +123,24 @@ return lost
 """
 )
 _LEAVE = _NOW + "redis.call('DEL', KEYS[2]) return redis.call('ZCOUNT', KEYS[1], '-inf', now)"
-_COUNT_WAITING = _NOW + "return redis.call('ZCOUNT', KEYS[1], '-inf', now) + redis.call('ZCOUNT', KEYS[2], '-inf', now)"
+_COUNT_WAITING = _NOW + (
+    "redis.call('SET', KEYS[3], now, 'NX') "
+    "return redis.call('ZCOUNT', KEYS[1], '-inf', now) + redis.call('ZCOUNT', KEYS[2], '-inf', now)"
+)
+
+
+class Note(NamedTuple):
+    """What the last owner of a lane has left to the next, `age` seconds ago: None if he was killed before he could."""
+
+    text: str | None
+    age: float = 0.0
+
+
+class Left(NamedTuple):
+    """What an owner leaves to the next: a text, and for how many seconds it matters."""
+
+    text: str
+    lasts: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +148,15 @@ class Taken:
     """What `Lanes.take` found.
 
     `lanes` are held from now on. `rung` are lanes that this owner held already and in which something new
-    is due. `waiting` is how many due lanes are left for others.
+    is due. `waiting` is how many due lanes are left for others. `notes` are what their last owners have left to
+    the next, where they have. `remembers` is for how many seconds Redis has not lost anything.
     """
 
     lanes: list[Lane]
     rung: list[Lane]
     waiting: int
+    notes: Mapping[Lane, Note]
+    remembers: float
 
 
 class Lanes:
@@ -146,11 +185,13 @@ class Lanes:
 
         Whoever takes is relied upon to take or to listen again soon, or to leave.
         """
-        taken, rung, waiting = self._take(
-            keys=[_DUE, _LEASES, _OWNERS, _RUNG, _ATTENDED],
-            args=[owner, limit, _ms(lease), _RECLAIMED_AT_ONCE, _ATTENDED_MS],
+        taken, rung, waiting, notes, now, since = self._take(
+            keys=[_DUE, _LEASES, _OWNERS, _RUNG, _ATTENDED, _NOTE, _SINCE],
+            args=[owner, limit, _ms(lease), _RECLAIMED_AT_ONCE, _ATTENDED_MS, _NO_NOTE, _NO_NOTE_KEPT_MS],
         )
-        return Taken(_lanes(taken), _lanes(rung), int(waiting))
+        lanes = _lanes(taken)
+        found = {lane: _note(text, now) for lane, text in zip(lanes, notes, strict=True) if text is not None}
+        return Taken(lanes, _lanes(rung), int(waiting), found, (now - int(since)) / 1000)
 
     def listen(self, seconds: float) -> bool:
         """Wait for up to `seconds`, less than the client's time limit, until a lane is rung. Say whether one was."""
@@ -160,10 +201,18 @@ class Lanes:
         """Rely on me no more. Returns how many lanes wait to be served now: what was rung before I left."""
         return int(self._leave(keys=[_DUE, _ATTENDED]))
 
-    def release(self, owner: str, delays: Mapping[Lane, float | None]) -> None:
-        """Give lanes back, to be served again after their delays in seconds, or with None when they are rung."""
+    def release(
+        self, owner: str, delays: Mapping[Lane, float | None], left: Mapping[Lane, Left] = MappingProxyType({})
+    ) -> None:
+        """Give lanes back, to be served again after their delays in seconds, or with None when they are rung.
+
+        Whoever takes one next gets what is `left` for him there.
+        """
         if delays:
-            self._release(keys=[_DUE, _LEASES, _OWNERS, _RUNG], args=[owner, *_flat(delays)])
+            notes = [part for lane, note in left.items() for part in (lane.hex, note.text, max(1, _ms(note.lasts)))]
+            flat = _flat(delays)
+            args = [owner, 3 + len(flat), *flat, *notes]
+            self._release(keys=[_DUE, _LEASES, _OWNERS, _RUNG, _NOTE], args=args)
 
     def renew(self, owner: str, held: Iterable[Lane], *, lease: float) -> list[Lane]:
         """Hold lanes for another `lease` seconds. Return those that are not the owner's any more."""
@@ -172,7 +221,7 @@ class Lanes:
 
     def count_waiting(self) -> int:
         """Count the lanes that wait to be served now: those that are due, and those whose lease has ended."""
-        return int(self._count_waiting(keys=[_DUE, _LEASES]))
+        return int(self._count_waiting(keys=[_DUE, _LEASES, _SINCE]))
 
     def announce_call(self, seconds: float) -> bool:
         """Note that a message that calls a pump is on its way. False if one was already, less than `seconds` ago."""
@@ -210,6 +259,11 @@ def _ms(seconds: float) -> int:
 
 def _flat(delays: Mapping[Lane, float | None]) -> list[str | int]:
     return [part for lane, delay in delays.items() for part in (lane.hex, -1 if delay is None else _ms(delay))]
+
+
+def _note(text: bytes, now: int) -> Note:
+    written_at, _, note = text.decode().partition(" ")
+    return Note(None if note == _NO_NOTE else note, max(0.0, (now - int(written_at)) / 1000))
 
 
 def _lanes(texts: list[bytes]) -> list[Lane]:

@@ -46,6 +46,7 @@ class Wanted:
     idempotency_key: str | None = None
     deliver_after: datetime | None = None
     channels: Sequence[str] = ()
+    ordering_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def publish_event(
     idempotency_key: str | None = None,
     deliver_after: datetime | None = None,
     channels: Sequence[str] = (),
+    ordering_key: str | None = None,
     now: datetime | None = None,
 ) -> Published:
     """Publish an event to every endpoint that wants its type.
@@ -72,12 +74,13 @@ def publish_event(
     its id or its uid, or None for the endpoints of all. Endpoints that name channels get it only if `channels`
     names one of theirs. Works inside the caller's transaction: if that
     rolls back, there is no event. With an `idempotency_key` that was used before, returns the event of
-    the first call. Nothing is sent before `deliver_after`.
+    the first call. Nothing is sent before `deliver_after`. Ordered endpoints get events with the same `ordering_key`
+    one after another, and those of other keys meanwhile.
 
     Raises `PublishRefused`, with nothing written, for an unknown or archived type, an unknown subscriber or an unfit
     payload, and `IdempotencyConflict` where the key belongs to another event.
     """
-    wanted = Wanted(event_type, data, subscriber, idempotency_key, deliver_after, channels)
+    wanted = Wanted(event_type, data, subscriber, idempotency_key, deliver_after, channels, ordering_key)
     [published] = publish_events([wanted], now=now)
     if isinstance(published, PublishRefused):
         raise published
@@ -158,6 +161,7 @@ class _Checks:
                 payload=_payload_text(wanted.data),
                 idempotency_key=_checked_key(wanted.idempotency_key),
                 channels=_checked_channels(wanted.channels),
+                ordering_key=_checked_key(wanted.ordering_key, "ordering_key") or "",
                 created_at=now,
                 deliver_after=_checked_time(wanted.deliver_after, now),
             )
@@ -174,6 +178,7 @@ class _Checks:
             event.idempotency_key,
             now,
             named,
+            event.ordering_key,
             matching,
             event.deliver_after,
         )
@@ -229,12 +234,10 @@ def _payload_text(data: Any) -> str:
     return text
 
 
-def _checked_key(key: str | None) -> str | None:
+def _checked_key(key: str | None, field: str = "idempotency_key") -> str | None:
     if key is not None and not (0 < len(key) <= MAX_IDEMPOTENCY_KEY_LENGTH and key.isprintable()):
-        raise PublishRefused(
-            "idempotency_key",
-            f"An idempotency key must be 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable characters long.",
-        )
+        name = field.replace("_", " ")
+        raise PublishRefused(field, f"An {name} must be 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable characters long.")
     return key
 
 

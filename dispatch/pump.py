@@ -18,11 +18,14 @@ from django.db import InterfaceError, OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 
-from dispatch import heartbeats, lanes, outbox, stopping, wake
-from dispatch.endpoint_snapshots import EndpointSnapshots
+from dispatch import health, heartbeats, lanes, outbox, stopping, wake
+from dispatch.endpoint_snapshots import EndpointSnapshot, EndpointSnapshots
 from dispatch.engine import Done, Engine, Job
+from dispatch.gates import BreakerRules, Rules
 from dispatch.held_lanes import HeldLanes
+from dispatch.lane_gates import LaneGates
 from dispatch.lanes import Lane
+from dispatch.lines import Lines
 from dispatch.outbox import Claim
 from dispatch.recorder import Recorder
 from dispatch.rendering import bodies_of
@@ -35,6 +38,10 @@ _REDIS_TIMEOUT = 2.0
 _LANES_AT_ONCE = 128
 _PATIENCE = 0.02
 _LISTENING = 1.0
+# Redis may look at its clock this many seconds late.
+_LISTENING_ENDS_LATE = 0.12
+# A lane that is closed for no longer is kept, with its gate: to give it back and take it again costs more.
+_KEPT_CLOSED = 1.0
 _CALL_INTERVAL = 0.5
 # Seconds that others have to take lanes that wait, before a run that has enough to do takes more of them.
 _COURTESY = 0.05
@@ -67,6 +74,13 @@ class Pump:
         self._recorder = Recorder(
             worker=self._worker, size=self._settings.flush_size, interval=self._settings.flush_interval
         )
+        self._gates = LaneGates(
+            _rules(),
+            lease=self._settings.lane_lease,
+            retry_after_max=self._settings.retry_after_max,
+            in_flight=outbox.in_flight,
+        )
+        self._lines = Lines(lease=self._settings.claim_lease, worker=self._worker)
         self._unsent: list[Claim] = []
         self._is_redis_lost = False
         self._started_at = self._saved_at = self._busy_at = time.monotonic()
@@ -87,6 +101,8 @@ class Pump:
                 self._reach_redis(self._release)
             if self._has_work():
                 self._busy_at = time.monotonic()
+                if self._has_only_closed_lanes():
+                    self._reach_redis(self._listen)
             elif self._is_over():
                 break
             elif not self._held.others_wait:
@@ -99,12 +115,22 @@ class Pump:
         is_busy = not self._engine.is_idle or len(self._recorder) or self._unsent
         return bool(is_busy or (len(self._held) and self._intake is not _Intake.NONE))
 
+    def _has_only_closed_lanes(self) -> bool:
+        is_busy = not self._engine.is_idle or len(self._recorder) or self._unsent
+        return not is_busy and not self._held.others_wait and not self._held.due()
+
     def _is_over(self) -> bool:
         return self._intake is _Intake.NONE or time.monotonic() - self._busy_at >= self._settings.pump_linger
 
     def _listen(self) -> None:
         """Wait for what comes next: to be called by a message takes several times as long."""
-        self._lanes.listen(min(_LISTENING, self._settings.pump_linger))
+        due_at = self._held.next_due()
+        until_due = _LISTENING if due_at is None else due_at - time.monotonic()
+        if until_due <= _LISTENING_ENDS_LATE:
+            time.sleep(min(max(0.0, until_due), _PATIENCE))
+        else:
+            until_due -= _LISTENING_ENDS_LATE
+            self._lanes.listen(min(_LISTENING, self._settings.pump_linger or _LISTENING, until_due))
 
     def _decide_intake(self) -> None:
         if self._intake is _Intake.NONE:
@@ -124,8 +150,15 @@ class Pump:
         heartbeats.note_sometimes(wake.DELIVERIES)
 
         def renew_and_sweep() -> None:
-            if self._held.renew():
-                sweep_if_overdue(self._lanes, datetime.now(UTC))
+            lost = self._held.renew()
+            if lost is None:
+                return
+            # Others have them now, and count from there.
+            self._gates.drop(lost)
+            self._lines.drop(lost)
+            for job in self._engine.withdraw(lanes=set(lost)):
+                self._unsent.append(job.claim)
+            sweep_if_overdue(self._lanes, datetime.now(UTC))
 
         self._reach_redis(renew_and_sweep)
 
@@ -148,22 +181,35 @@ class Pump:
         # An endpoint that is paused or disabled is not served; the sweep brings its lane in again.
         for lane in set(due).difference(served):
             self._held.note_nothing_due(lane)
-        rooms = self._engine.rooms(served)
+        openings = self._gates.openings({lane: snapshots[lane] for lane in served}, self._engine)
+        for lane, opening in openings.items():
+            if not opening.room:
+                self._held.note_closed(lane, opening.wait)
+        rooms = self._engine.rooms([lane for lane in served if lane not in openings or openings[lane].room])
+        if openings:
+            rooms = {lane: min(room, openings[lane].room if lane in openings else room) for lane, room in rooms.items()}
         if not rooms:
             return
         begin_by = now + _SURE * self._settings.claim_lease - self._settings.request_deadline
         claimed_at = datetime.now(UTC)
         claimed = outbox.claim(
             rooms,
-            newest=self._held.newest(rooms),
+            newest=self._held.newest({lane: rooms[lane] for lane in rooms if not _is_oldest_first(snapshots[lane])}),
             now=claimed_at,
             lease=self._settings.claim_lease,
             worker=self._worker,
         )
-        for claim, body in bodies_of(claimed.claims, snapshots):
-            self._engine.submit(Job(claim, snapshots[claim.endpoint_id], body, begin_by))
         counts = Counter(claim.endpoint_id for claim in claimed.claims)
-        for lane, due_at in claimed.next_due.items():
+        in_line = self._lines.claim({lane: rooms[lane] - counts[lane] for lane in rooms}, snapshots, claimed_at)
+        claimed.claims.extend(in_line.claims)
+        for claim, body in bodies_of(claimed.claims, snapshots):
+            # Behind a gate nothing may begin once somebody else could count for it.
+            until = min(begin_by, self._held.sure_until) if claim.endpoint_id in openings else begin_by
+            self._engine.submit(Job(claim, snapshots[claim.endpoint_id], body, until))
+        counts = Counter(claim.endpoint_id for claim in claimed.claims)
+        for lane in openings:
+            self._gates.spend(lane, counts[lane])
+        for lane, due_at in in_line.with_next_due(claimed.next_due).items():
             delay = None if due_at is None else (due_at - claimed_at).total_seconds()
             self._held.note_claims(lane, counts[lane], next_due_in=delay)
 
@@ -176,7 +222,9 @@ class Pump:
         if self._held.others_wait and has_enough and now - self._taken_at < _COURTESY:
             return
         self._taken_at = now
-        self._held.take(min(_LANES_AT_ONCE, self._engine.room - len(self._held.due())))
+        taken = self._held.take(min(_LANES_AT_ONCE, self._engine.room - len(self._held.due())))
+        self._gates.take_over(taken)
+        self._lines.note_rung(taken.rung)
 
     def _due(self) -> list[Lane]:
         due = self._held.due()
@@ -192,6 +240,8 @@ class Pump:
     def _note(self, ended: Iterable[Done]) -> None:
         for done in ended:
             attempted = self._recorder.note(done)
+            self._gates.note(done)
+            self._lines.note(done)
             if attempted.next_attempt_at is not None:
                 delay = (attempted.next_attempt_at - attempted.finished_at).total_seconds()
                 self._held.note_due(attempted.claim.endpoint_id, delay)
@@ -206,16 +256,22 @@ class Pump:
             self._unsent.clear()
 
     def _flush(self) -> None:
-        for endpoint_id in self._recorder.flush(now=self._engine.is_idle):
+        disabled = self._recorder.flush(now=self._engine.is_idle)
+        if not len(self._recorder):
+            for lane in self._lines.moved():
+                self._held.note_due(lane, 0.0)
+            # What endpoints do is written down after what their deliveries did.
+            disabled += health.write(self._gates.noted(everything=self._engine.is_idle), datetime.now(UTC))
+        for endpoint_id in disabled:
             self._snapshots.forget(endpoint_id)
 
     def _release(self) -> None:
-        keep = () if self._intake is _Intake.NONE else self._held.due()
+        keep = [] if self._intake is _Intake.NONE else [*self._held.due(), *self._held.soon_due(_KEPT_CLOSED)]
         if self._intake is _Intake.ALL and self._is_room_small():
             # Those that found no room for long are better off with others, or in the queue.
             neglected = set(self._held.neglected(_NEGLECT))
             keep = [lane for lane in keep if lane not in neglected]
-        self._held.release(lambda lane: self._engine.held_by(lane) > 0, keep=keep)
+        self._held.release(lambda lane: self._engine.held_by(lane) > 0, keep=keep, leave=self._gates.leave)
 
     def _leave(self) -> None:
         self._held.leave()
@@ -251,3 +307,20 @@ class Pump:
                 self._recorder.give_up()
                 self._unsent.clear()
             time.sleep(_DATABASE_PAUSE)
+
+
+def _rules() -> Rules:
+    configured = settings.WEBHOOKS
+    breaker = BreakerRules(
+        failure_rate=configured.breaker_failure_rate,
+        minimum=configured.breaker_minimum,
+        window=configured.breaker_window,
+        connection_failures=configured.breaker_connection_failures,
+        pause=configured.breaker_pause,
+        pause_max=configured.breaker_pause_max,
+    )
+    return Rules(breaker, configured.throttle_step)
+
+
+def _is_oldest_first(snapshot: EndpointSnapshot) -> bool:
+    return snapshot.flow is not None and snapshot.flow.is_oldest_first

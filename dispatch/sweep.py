@@ -14,6 +14,7 @@ from redis import RedisError
 from dispatch import bulk, emptying, fan_out, heartbeats, lanes, outbox, wake
 from dispatch.outbox import PendingLane
 from dispatch.recording import record_lost
+from dispatch.states import DeliveryStatus
 from subscriptions import ids
 from subscriptions.models import Endpoint, EndpointState
 
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 # Sweep intervals after which others sweep in the place of whoever should have.
 OVERDUE = 2
+_FIRST = uuid.UUID(int=0)
 
 
 def sweep(scheduled: lanes.Lanes, now: datetime) -> None:
@@ -39,15 +41,16 @@ def sweep(scheduled: lanes.Lanes, now: datetime) -> None:
         wake.call_emptying()
     unreached = None
     overdue: list[datetime] = []
-    swept = outbox.pending_lanes()
-    while swept:
-        servable = _servable(swept, now)
-        overdue += [lane.next_due for lane in swept if lane.state is EndpointState.ACTIVE and lane.next_due]
-        try:
-            scheduled.ring(servable)
-        except RedisError as error:
-            unreached = error
-        swept = outbox.pending_lanes(after=swept[-1].endpoint_id)
+    for lanes_beyond in (outbox.pending_lanes, outbox.lined_lanes):
+        swept = lanes_beyond(_FIRST)
+        while swept:
+            servable = _servable(swept, now)
+            overdue += [lane.next_due for lane in swept if lane.state is EndpointState.ACTIVE and lane.next_due]
+            try:
+                scheduled.ring(servable)
+            except RedisError as error:
+                unreached = error
+            swept = lanes_beyond(swept[-1].endpoint_id)
     heartbeats.note_sweep(now=now, oldest_due_at=min((due for due in overdue if due < now), default=None))
     if unreached:
         raise unreached
@@ -65,6 +68,8 @@ def _servable(pending: Sequence[PendingLane], now: datetime) -> dict[uuid.UUID, 
         if lane.endpoint_id in deleted:
             # It came after the rest was cancelled: published or sent at the moment of the deletion.
             outbox.cancel_pending(lane.endpoint_id, note=emptying.NOTE, now=now)
+        elif lane.state is EndpointState.DISABLED and lane.is_kept:
+            continue
         elif lane.state is EndpointState.DISABLED:
             cancelled = outbox.cancel_pending(lane.endpoint_id, note="The endpoint is disabled.", now=now)
             logger.info("cancelled %d deliveries of disabled endpoint %s", cancelled, lane.endpoint_id)
@@ -72,8 +77,13 @@ def _servable(pending: Sequence[PendingLane], now: datetime) -> dict[uuid.UUID, 
             note = "The endpoint did not answer its ownership challenge."
             cancelled = outbox.cancel_pending(lane.endpoint_id, note=note, now=now)
             logger.info("cancelled %d deliveries of unverified endpoint %s", cancelled, lane.endpoint_id)
-        elif lane.state is EndpointState.ACTIVE and lane.next_due is not None:
-            servable[lane.endpoint_id] = max(0.0, (lane.next_due - now).total_seconds())
+        elif lane.state is EndpointState.ACTIVE:
+            if lane.is_out_of_line:
+                outbox.leave_lines(lane.endpoint_id, list(DeliveryStatus))
+            due = [now] if lane.is_due or lane.is_out_of_line else [lane.next_due] if lane.next_due else []
+            if due:
+                # Behind a closed gate nothing is served before it opens.
+                servable[lane.endpoint_id] = max(0.0, (max(*due, lane.closed_until or now) - now).total_seconds())
     return servable
 
 

@@ -131,6 +131,11 @@ class Windows:
         window = self._busy.get(lane)
         return window.held if window else 0
 
+    def unsent_by(self, lane: Hashable) -> int:
+        """Count the claims of `lane` whose request has not left."""
+        window = self._busy.get(lane)
+        return window.held - len(window.under_way) if window else 0
+
     def is_slow(self, lane: Hashable, now: float) -> bool:
         """Say whether `lane` counts as slow: unproven, or with a request that is long under way."""
         return self._kind(self._window(lane), now) is not _Kind.QUICK

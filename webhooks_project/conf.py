@@ -124,6 +124,33 @@ class WebhookSettings:
         0.4, "Seconds that a wake-up waits for Redis at each of its steps before it is left to the sweep."
     )
     wake_pause: float = _setting(5, "Seconds that wake-ups leave Redis alone after it did not answer.")
+    breaker_failure_rate: float = _setting(
+        0.7,
+        "Part of an endpoint's last attempts that must fail for its breaker to open: then it gets nothing for a while.",
+    )
+    breaker_minimum: int = _setting(10, "Attempts that there must be before their part that failed counts.")
+    breaker_window: float = _setting(300, "Seconds for which an attempt counts for the breaker.")
+    breaker_connection_failures: int = _setting(
+        5, "Attempts in a row without a connection after which the breaker opens, however few there were."
+    )
+    breaker_pause: float = _setting(
+        30, "Seconds until one attempt may go to an endpoint whose breaker is open. Doubled each time that it fails."
+    )
+    breaker_pause_max: float = _setting(600, "Longest pause of a breaker, in seconds.")
+    throttle_step: float = _setting(
+        10,
+        "Seconds between the steps by which an endpoint gets more again, a tenth each, "
+        "after its rate was halved by 429, 502, 503, 504 or `Retry-After`.",
+    )
+    disable_after: float = _setting(
+        432000,
+        "Seconds without one success after which an endpoint is disabled, counted from the first failure. "
+        "Warnings come at 50 % and 80 %.",
+    )
+    disable_span: float = _setting(
+        43200, "Seconds that there must be at least between the first and the last of those failures."
+    )
+    disable_attempts: int = _setting(10, "Attempts that must have failed before an endpoint is disabled.")
     ownership_challenge: bool = _setting(
         False, "Let a new endpoint, and one whose URL was changed, answer a signed challenge before it gets anything."
     )

@@ -21,6 +21,7 @@ class NewEvent(Input):
     channels = AnyJsonField(required=False)
     idempotency_key = TextField(required=False, allow_null=True, trim_whitespace=False)
     deliver_after = MomentField(required=False, allow_null=True)
+    ordering_key = TextField(required=False, allow_null=True, trim_whitespace=False)
 
 
 class NewEvents(Input):
@@ -163,6 +164,7 @@ class EventSerializer(serializers.Serializer[Event]):
     subscriber = serializers.CharField(source="subscriber_id")
     channels = AnyJsonField()
     idempotency_key = serializers.CharField()
+    ordering_key = serializers.CharField()
     created_at = serializers.DateTimeField()
     deliver_after = serializers.DateTimeField()
 

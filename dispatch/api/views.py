@@ -86,14 +86,7 @@ def _read(body: Any) -> Wanted | ValidationError:
         fields = NewEvent.read(body)
     except ValidationError as error:
         return error
-    return Wanted(
-        fields["type"],
-        fields["data"],
-        fields.get("subscriber"),
-        fields.get("idempotency_key"),
-        fields.get("deliver_after"),
-        fields.get("channels", ()),
-    )
+    return Wanted(fields.pop("type"), fields.pop("data"), **fields)
 
 
 def _result(answer: Published | PublishRefused | ValidationError) -> dict[str, Any]:

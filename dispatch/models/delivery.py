@@ -44,6 +44,13 @@ class Delivery(models.Model):
     )
     manual_attempt = models.PositiveSmallIntegerField(null=True, help_text="Number of the attempt asked for last.")
 
+    line = models.CharField(
+        max_length=200,
+        null=True,
+        editable=False,
+        help_text="The ordering key in whose line it stands at an ordered endpoint, until it is delivered or left out.",
+    )
+
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [
@@ -74,7 +81,14 @@ class Delivery(models.Model):
         ]
         indexes = [
             # Serves outbox.claim (what is due at this endpoint?) and outbox.pending_lanes (a loose scan).
-            models.Index("endpoint", "next_attempt_at", name="dispatch_delivery_due", condition=Q(status="pending")),
+            models.Index(
+                "endpoint",
+                "next_attempt_at",
+                name="dispatch_delivery_due",
+                condition=Q(status="pending", line__isnull=True),
+            ),
+            # Serves outbox.ordered (who is first in each line of this endpoint?) and the sweep (a loose scan).
+            models.Index("endpoint", "line", "event", name="dispatch_delivery_line", condition=Q(line__isnull=False)),
             # Serves outbox.rescue: whose lease has ended?
             models.Index("lease_expires_at", name="dispatch_delivery_leased", condition=Q(status="sending")),
             # Serves lists of one endpoint's deliveries, newest first.

@@ -22,6 +22,12 @@ class Event(models.Model):
     payload = models.TextField(help_text="The exact JSON text that is sent.")
     channels = models.JSONField(default=list, help_text="Endpoints with channels get it if they name one of these.")
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)
+    ordering_key = models.CharField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text="Ordered endpoints get events with the same key one after another.",
+    )
     created_at = models.DateTimeField()
     deliver_after = models.DateTimeField(null=True, blank=True, help_text="Nothing is sent before. Empty: at once.")
     feed_position = models.BigIntegerField(

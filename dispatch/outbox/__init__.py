@@ -15,6 +15,7 @@ from django.db import connection
 
 from dispatch.outbox import fan_out_postgresql, fan_out_sqlite, postgresql, sqlite
 from dispatch.outbox.asked import Moved, cancel, insert_heads, insert_test, retry, take_test
+from dispatch.outbox.ordered import InLine, claim_in_order, heads, leave_lines, lined_lanes
 from dispatch.outbox.values import (
     Attempted,
     Claim,
@@ -28,7 +29,6 @@ from dispatch.outbox.values import (
 )
 from dispatch.sql import execute, places, select_by_ids, to_time, to_uuid
 from dispatch.states import Trigger
-from subscriptions.models import EndpointState
 
 __all__ = [
     "Attempted",
@@ -36,19 +36,25 @@ __all__ = [
     "Claimed",
     "Expired",
     "FannedOut",
+    "InLine",
     "Moved",
     "NewEvent",
     "PendingLane",
     "cancel",
     "cancel_pending",
     "claim",
+    "claim_in_order",
     "continue_event",
     "expired",
     "finish",
     "headings",
+    "heads",
+    "in_flight",
     "insert_events",
     "insert_heads",
     "insert_test",
+    "leave_lines",
+    "lined_lanes",
     "payloads",
     "pending_lanes",
     "retry",
@@ -169,6 +175,17 @@ def expired(now: datetime) -> list[Expired]:
     ]
 
 
+def in_flight(endpoint_id: uuid.UUID) -> int:
+    """Count the deliveries that anybody is sending to an endpoint, or was when he was killed.
+
+    Looks through all that is being sent, which is as much as the workers have slots.
+    """
+    rows = execute(
+        "SELECT count(*) FROM dispatch_delivery WHERE status = 'sending' AND endpoint_id = %s", [endpoint_id]
+    )
+    return int(rows[0][0])
+
+
 def pending_lanes(after: uuid.UUID = _FIRST) -> list[PendingLane]:
     """List up to 1,000 endpoints beyond `after` that have pending deliveries, in the order of their ids.
 
@@ -177,34 +194,44 @@ def pending_lanes(after: uuid.UUID = _FIRST) -> list[PendingLane]:
     """
     rows = execute(
         """WITH RECURSIVE lane (number, endpoint_id) AS (
-               SELECT 0, (SELECT endpoint_id FROM dispatch_delivery WHERE status = 'pending' AND endpoint_id > %s
+               SELECT 0, (SELECT endpoint_id FROM dispatch_delivery
+                          WHERE status = 'pending' AND line IS NULL AND endpoint_id > %s
                           ORDER BY endpoint_id LIMIT 1)
                UNION ALL
                SELECT lane.number + 1, (SELECT delivery.endpoint_id FROM dispatch_delivery delivery
-                       WHERE delivery.status = 'pending' AND delivery.endpoint_id > lane.endpoint_id
+                       WHERE delivery.status = 'pending' AND delivery.line IS NULL
+                         AND delivery.endpoint_id > lane.endpoint_id
                        ORDER BY delivery.endpoint_id LIMIT 1)
                FROM lane WHERE lane.endpoint_id IS NOT NULL AND lane.number < %s
            )
            SELECT lane.endpoint_id, endpoint.state,
                   (SELECT next_attempt_at FROM dispatch_delivery
-                   WHERE endpoint_id = lane.endpoint_id AND status = 'pending'
-                   ORDER BY next_attempt_at LIMIT 1)
+                   WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND line IS NULL
+                   ORDER BY next_attempt_at LIMIT 1),
+                  endpoint.when_disabled, endpoint.state_changed_at, health.noted_at, health.closed_until
            FROM lane JOIN subscriptions_endpoint endpoint ON endpoint.id = lane.endpoint_id
+           LEFT JOIN dispatch_endpointhealth health ON health.endpoint_id = lane.endpoint_id
            ORDER BY lane.number""",
         [after, _LANES_AT_ONCE - 1],
     )
-    return [PendingLane(to_uuid(row[0]), EndpointState(row[1]), row[2] and to_time(row[2])) for row in rows]
+    return [PendingLane.read(*row) for row in rows]
 
 
 def cancel_pending(endpoint_id: uuid.UUID, *, note: str, now: datetime) -> int:
-    """Cancel up to 1,000 pending deliveries of an endpoint and say how many were."""
+    """Cancel up to 1,000 pending deliveries of an endpoint, and as many in its lines, and say how many were."""
     rows = execute(
         """UPDATE dispatch_delivery
-           SET status = 'cancelled', next_attempt_at = NULL, finished_at = %s, note = %s
+           SET status = 'cancelled', next_attempt_at = NULL, finished_at = %s, note = %s, line = NULL
            WHERE status = 'pending' AND id IN (
-               SELECT id FROM dispatch_delivery WHERE endpoint_id = %s AND status = 'pending' LIMIT %s)
+               SELECT id FROM (
+                   SELECT id FROM dispatch_delivery
+                   WHERE endpoint_id = %s AND status = 'pending' AND line IS NULL LIMIT %s) AS free
+               UNION ALL
+               SELECT id FROM (
+                   SELECT id FROM dispatch_delivery
+                   WHERE endpoint_id = %s AND status = 'pending' AND line IS NOT NULL LIMIT %s) AS in_line)
            RETURNING id""",
-        [now, note, endpoint_id, _CANCELLED_AT_ONCE],
+        [now, note, endpoint_id, _CANCELLED_AT_ONCE, endpoint_id, _CANCELLED_AT_ONCE],
     )
     return len(rows)
 

@@ -13,11 +13,16 @@ from subscriptions import ids
 # here is a join for which the planner could choose to read a whole table for each event, as it did. An endpoint that
 # asked for other channels has no state here and gets no delivery: looking at its row costs nothing that was not there.
 _WANTING = """
-    SELECT event_id, first_id, endpoint_id, place, place = most AND is_followed AS is_stop,
-           (SELECT CASE WHEN asking.channels = '[]' OR EXISTS (
-                        SELECT 1 FROM jsonb_array_elements_text(numbered.channels::jsonb) AS named (channel)
-                        WHERE asking.channels ? named.channel) THEN asking.state END
-            FROM subscriptions_endpoint AS asking WHERE asking.id = endpoint_id) AS state
+    SELECT event_id, first_id, endpoint_id, place, is_stop, found[1] AS state, found[2] IS NOT NULL AS is_ordered
+    FROM (SELECT event_id, first_id, endpoint_id, place, place = most AND is_followed AS is_stop,
+           (SELECT ARRAY[CASE WHEN asking.channels <> '[]' AND NOT EXISTS (
+                                  SELECT 1 FROM jsonb_array_elements_text(numbered.channels::jsonb) AS named (channel)
+                                  WHERE asking.channels ? named.channel) THEN NULL
+                              -- Disabled, but what comes is kept: then it waits, as where an endpoint is paused.
+                              WHEN asking.state = 'disabled' AND asking.when_disabled = 'keep' THEN 'paused'
+                              ELSE asking.state END,
+                         CASE WHEN asking.ordered THEN '' END]
+            FROM subscriptions_endpoint AS asking WHERE asking.id = endpoint_id) AS found
     FROM (
         SELECT given.id AS event_id, given.first_id, given.most, given.channels, found.endpoint_id,
                row_number() OVER others AS place, lead(found.endpoint_id) OVER others IS NOT NULL AS is_followed
@@ -39,7 +44,7 @@ _WANTING = """
         ) AS found
         WINDOW others AS (PARTITION BY given.id ORDER BY found.endpoint_id)
     ) AS numbered
-    WHERE place <= most
+    WHERE place <= most) AS looked_up
 """
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
 
@@ -50,13 +55,14 @@ _ID = """encode(overlay(uuid_send(wanting.first_id) PLACING int2send((x'7000'::i
 
 _DELIVERIES = f"""
     INSERT INTO dispatch_delivery (id, event_id, endpoint_id, status, next_attempt_at, attempt_count, claimed_by,
-                                   last_outcome, created_at, finished_at, note)
+                                   last_outcome, created_at, finished_at, note, line)
     SELECT {_ID}, wanting.event_id, wanting.endpoint_id,
            CASE WHEN wanting.state = 'disabled' THEN 'cancelled' ELSE 'pending' END,
            CASE WHEN wanting.state = 'disabled' THEN NULL ELSE coalesce(event.deliver_after, event.created_at) END,
            0, '', '', event.created_at,
            CASE WHEN wanting.state = 'disabled' THEN event.created_at END,
-           CASE WHEN wanting.state = 'disabled' THEN %s ELSE '' END
+           CASE WHEN wanting.state = 'disabled' THEN %s ELSE '' END,
+           CASE WHEN wanting.is_ordered AND wanting.state <> 'disabled' THEN event.ordering_key END
     FROM wanting JOIN event ON event.id = wanting.event_id
     WHERE wanting.state IS NOT NULL
     ON CONFLICT (event_id, endpoint_id) DO NOTHING
@@ -68,8 +74,10 @@ FROM event LEFT JOIN wanting ON wanting.event_id = event.id
 GROUP BY event.id, event.fan_out_after
 """
 
-_COLUMNS = "id, type, subscriber_id, payload, idempotency_key, created_at, channels, patterns, deliver_after"
-_TYPES = ("uuid", "text", "uuid", "text", "text", "timestamptz", "text", "text", "timestamptz")
+_COLUMNS = (
+    "id, type, subscriber_id, payload, idempotency_key, created_at, channels, ordering_key, patterns, deliver_after"
+)
+_TYPES = ("uuid", "text", "uuid", "text", "text", "timestamptz", "text", "text", "text", "timestamptz")
 # One event and many are two statements. For one, a plan that is kept is as good as one that is made for its
 # values, and is kept; how long an array will be, the planner could only guess.
 _ONE = f"(VALUES ({', '.join(f'%s::{kind}' for kind in _TYPES)})) AS given ({_COLUMNS})"
@@ -82,13 +90,13 @@ def _insert(given: str) -> str:
 WITH given AS (SELECT *, id AS first_id, '{_NO_UUID}'::uuid AS after, %s::int AS most FROM {given}),
 wanting AS MATERIALIZED ({_WANTING}),
 event AS (
-    INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at, channels, deliver_after,
-                                fan_out_after)
-    SELECT id, type, subscriber_id, payload, idempotency_key, created_at, channels::jsonb, deliver_after,
-           wanting.endpoint_id
+    INSERT INTO dispatch_event (id, type, subscriber_id, payload, idempotency_key, created_at, channels, ordering_key,
+                                deliver_after, fan_out_after)
+    SELECT id, type, subscriber_id, payload, idempotency_key, created_at, channels::jsonb, ordering_key,
+           deliver_after, wanting.endpoint_id
     FROM given LEFT JOIN wanting ON wanting.event_id = given.id AND wanting.is_stop
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id, created_at, deliver_after, fan_out_after
+    RETURNING id, created_at, deliver_after, ordering_key, fan_out_after
 ),
 delivery AS ({_DELIVERIES})
 {_WHAT_CAME_OF_IT}
@@ -107,7 +115,8 @@ wanting AS MATERIALIZED ({_WANTING}),
 event AS (
     UPDATE dispatch_event SET fan_out_after = (SELECT endpoint_id FROM wanting WHERE is_stop)
     FROM given WHERE dispatch_event.id = given.id
-    RETURNING dispatch_event.id, dispatch_event.created_at, dispatch_event.deliver_after, dispatch_event.fan_out_after
+    RETURNING dispatch_event.id, dispatch_event.created_at, dispatch_event.deliver_after, dispatch_event.ordering_key,
+              dispatch_event.fan_out_after
 ),
 delivery AS ({_DELIVERIES})
 {_WHAT_CAME_OF_IT}

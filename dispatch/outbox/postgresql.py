@@ -17,14 +17,14 @@ due AS MATERIALIZED (
     SELECT due.id, lane.endpoint_id FROM lane CROSS JOIN LATERAL (
         SELECT * FROM (
             SELECT id FROM dispatch_delivery
-            WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND next_attempt_at <= %s
+            WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND line IS NULL AND next_attempt_at <= %s
             ORDER BY next_attempt_at LIMIT lane.oldest
             FOR UPDATE SKIP LOCKED
         ) AS oldest
         UNION
         SELECT * FROM (
             SELECT id FROM dispatch_delivery
-            WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND next_attempt_at <= %s
+            WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND line IS NULL AND next_attempt_at <= %s
             ORDER BY next_attempt_at DESC LIMIT lane.newest
             FOR UPDATE SKIP LOCKED
         ) AS newest
@@ -41,7 +41,7 @@ SELECT id, event_id, endpoint_id, attempt_count, NULL::timestamptz FROM claimed
 UNION ALL
 SELECT NULL, NULL, lane.endpoint_id, NULL, (
     SELECT next_attempt_at FROM dispatch_delivery
-    WHERE endpoint_id = lane.endpoint_id AND status = 'pending' ORDER BY next_attempt_at
+    WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND line IS NULL ORDER BY next_attempt_at
     OFFSET (SELECT count(*) FROM due WHERE due.endpoint_id = lane.endpoint_id) LIMIT 1)
 FROM lane
 """
@@ -81,6 +81,7 @@ moved AS (
     UPDATE dispatch_delivery AS delivery
     SET status = done.status, next_attempt_at = done.next_attempt_at, finished_at = done.delivery_finished_at,
         last_outcome = done.outcome, last_status_code = done.status_code,
+        line = CASE WHEN done.status <> 'delivered' THEN delivery.line END,
         claim_token = NULL, lease_expires_at = NULL, claimed_at = NULL
     FROM done
     WHERE delivery.id = done.delivery_id

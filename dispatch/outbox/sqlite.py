@@ -15,18 +15,19 @@ SET status = 'sending', attempt_count = attempt_count + 1, next_attempt_at = NUL
     claim_token = %s, claimed_at = %s, lease_expires_at = %s, claimed_by = %s
 WHERE id IN (
     SELECT id FROM dispatch_delivery
-    WHERE endpoint_id = %s AND status = 'pending' AND next_attempt_at <= %s
+    WHERE endpoint_id = %s AND status = 'pending' AND line IS NULL AND next_attempt_at <= %s
     ORDER BY next_attempt_at {order} LIMIT %s)
 RETURNING id, event_id, endpoint_id, attempt_count
 """
 _CLAIM_OLDEST, _CLAIM_NEWEST = _CLAIM.format(order="ASC"), _CLAIM.format(order="DESC")
 _NEXT_DUE = """
 SELECT next_attempt_at FROM dispatch_delivery
-WHERE endpoint_id = %s AND status = 'pending' ORDER BY next_attempt_at LIMIT 1
+WHERE endpoint_id = %s AND status = 'pending' AND line IS NULL ORDER BY next_attempt_at LIMIT 1
 """
 _MOVE = """
 UPDATE dispatch_delivery
 SET status = %s, next_attempt_at = %s, finished_at = %s, last_outcome = %s, last_status_code = %s,
+    line = CASE WHEN %s <> 'delivered' THEN line END,
     claim_token = NULL, lease_expires_at = NULL, claimed_at = NULL
 WHERE id = %s AND status = 'sending' AND claim_token = %s AND attempt_count = %s
 RETURNING CASE WHEN manual_attempt = attempt_count THEN 'manual' ELSE trigger END
@@ -58,7 +59,7 @@ def finish(rows: Sequence[AttemptRow]) -> set[uuid.UUID]:
     triggers: dict[uuid.UUID, str] = {}
     with transaction.atomic(), connection.cursor() as cursor:
         for row in rows:
-            move = [row.status, row.next_attempt_at, row.delivery_finished_at, row.outcome, row.status_code]
+            move = [row.status, row.next_attempt_at, row.delivery_finished_at, row.outcome, row.status_code, row.status]
             cursor.execute(_MOVE, sqlite_parameters([*move, row.delivery_id, row.token, row.number]))
             if moved := cursor.fetchone():
                 triggers[row.delivery_id] = moved[0]

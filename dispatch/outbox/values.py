@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from dispatch.heads import Head
+from dispatch.sql import to_time, to_uuid
 from dispatch.states import FINAL, DeliveryStatus, Outcome
 from subscriptions import ids
 from subscriptions.models import EndpointState
+from subscriptions.models.flow_control import WhenDisabled
 
 _ERROR_LENGTH = 500
 
@@ -87,6 +89,7 @@ class NewEvent(NamedTuple):
     idempotency_key: str | None
     created_at: datetime
     channels: str
+    ordering_key: str
     patterns: str
     deliver_after: datetime | None = None
 
@@ -108,6 +111,35 @@ class PendingLane(NamedTuple):
     endpoint_id: uuid.UUID
     state: EndpointState
     next_due: datetime | None
+    # Whether what waits while it is disabled is kept.
+    is_kept: bool = False
+    # Nothing goes before, as its breaker is open or its receiver asked for that.
+    closed_until: datetime | None = None
+    # Whether something may be due, which only a look at all its lines would tell.
+    is_due: bool = False
+    # Whether it is not ordered any more, and its deliveries still stand in line.
+    is_out_of_line: bool = False
+
+    @classmethod
+    def read(
+        cls,
+        endpoint_id: uuid.UUID | str,
+        state: str,
+        next_due: datetime | str | None,
+        when_disabled: str,
+        state_changed_at: datetime | str | None,
+        noted_at: datetime | str | None,
+        closed_until: datetime | str | None,
+    ) -> "PendingLane":
+        """Read a row. What was noted of its health before its state changed means nothing any more."""
+        is_stale = noted_at and state_changed_at and to_time(noted_at) < to_time(state_changed_at)
+        return cls(
+            to_uuid(endpoint_id),
+            EndpointState(state),
+            to_time(next_due) if next_due else None,
+            when_disabled == WhenDisabled.KEEP,
+            to_time(closed_until) if closed_until and not is_stale else None,
+        )
 
 
 class AttemptRow(NamedTuple):

@@ -18,6 +18,7 @@ from subscriptions.admin.signature_schemes_form import OWN_FIELDS, OWN_FIELDSET,
 from subscriptions.admin.subscriber_select import SubscriberSelect
 from subscriptions.admin.typed import ModelForm
 from subscriptions.models import Endpoint, EndpointState, EventTypePattern
+from subscriptions.models.flow_control import FLOW_FIELDS
 from subscriptions.signing_secrets import Kind
 
 
@@ -84,6 +85,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], AccessVerbs, TlsPages, Challenge
         (None, {"fields": ["id", "subscriber", "url", "description", "signature_schemes"]}),
         OWN_FIELDSET,
         ACCESS_FIELDSET,
+        ("Flow control", {"classes": ["collapse"], "fields": FLOW_FIELDS}),
         ("State", {"fields": ["state", "state_reason", moment("state_changed_at"), moment("created_at")]}),
     ]
     readonly_fields = [

@@ -11,5 +11,5 @@ class SubscriberAdmin(RecordAdmin[Subscriber]):
     search_fields = ["name", "uid"]
     search_help_text = "Name, uid or id."
     id_lookups = {"sub": "pk", "ep": "endpoints"}
-    fields = ["name", "uid", "id", moment("created_at")]
+    fields = ["name", "uid", "rate_limit", "rate_period", "id", moment("created_at")]
     readonly_fields = ["id", moment("created_at")]

@@ -18,6 +18,7 @@ from subscriptions.api.fields import (
     WholeNumberField,
     WordField,
 )
+from subscriptions.api.flow_fields import ShowsFlow, ShowsRateLimit, TakesFlow, TakesRateLimit
 from subscriptions.models import Endpoint, EndpointState, EndpointTls, EventType, SigningSecret, Subscriber
 from subscriptions.models.endpoint_access import shown_credentials, shown_header_names
 from subscriptions.payload_format import PayloadFormat
@@ -75,7 +76,7 @@ def _reader(kind: type[Input]) -> Input:
     return kind()
 
 
-class SubscriberSerializer(serializers.Serializer[Subscriber]):
+class SubscriberSerializer(ShowsRateLimit, serializers.Serializer[Subscriber]):
     id = serializers.CharField()
     uid = serializers.CharField()
     name = serializers.CharField()
@@ -84,7 +85,7 @@ class SubscriberSerializer(serializers.Serializer[Subscriber]):
     created_at = serializers.DateTimeField()
 
 
-class SubscriberChange(Input):
+class SubscriberChange(TakesRateLimit, Input):
     name = TextField(required=False)
     uid = TextField(required=False, allow_null=True)
     contact_email = TextField(required=False, allow_blank=True)
@@ -134,7 +135,7 @@ class ChallengeSerializer(serializers.Serializer[Endpoint]):
     next_try_at = serializers.DateTimeField(source="next_challenge_at")
 
 
-class EndpointSerializer(serializers.Serializer[Endpoint]):
+class EndpointSerializer(ShowsFlow, serializers.Serializer[Endpoint]):
     """An endpoint as everybody with a key may see it: without its secrets."""
 
     id = serializers.CharField()
@@ -177,7 +178,7 @@ class TlsChange(Input):
     client_key = PemField()
 
 
-class EndpointChange(Input):
+class EndpointChange(TakesFlow, Input):
     """What can be changed of an endpoint by itself. What is left out stays."""
 
     url = TextField(required=False)

@@ -15,6 +15,7 @@ from subscriptions.models.audit import PLATFORM, Action, Actor, record
 from subscriptions.models.delivery_settings import DeliverySettings
 from subscriptions.models.endpoint_moves import Move
 from subscriptions.models.endpoint_state import EndpointState
+from subscriptions.models.flow_control import FlowControl
 from subscriptions.models.ownership import OwnershipManager, ProvesOwnership
 from subscriptions.models.removal import Removable, remove_endpoints
 from subscriptions.models.subscriber import Subscriber
@@ -90,8 +91,9 @@ class EndpointManager(OwnershipManager["Endpoint"]):
 
         It is signed by the standard scheme unless others are given. `secret_kind` says what a new secret is, `tls`
         what `set_tls` takes, `by` who creates all this; `credentials` and `headers` are as in the API,
-        `delivery_settings` fields of `DeliverySettings`. Where endpoints are challenged, it is unverified at first.
-        Raises Django's `ValidationError`, by field, for a URL, pattern, scheme or secret of the wrong form.
+        `delivery_settings` fields of `DeliverySettings` and `FlowControl`. Where endpoints are challenged, it is
+        unverified at first. Raises Django's `ValidationError`, by field, for a URL, pattern, scheme or secret of the
+        wrong form.
         """
         schemes = standard_only() if signature_schemes is None else signature_schemes
         endpoint = self.model(
@@ -116,7 +118,7 @@ class EndpointManager(OwnershipManager["Endpoint"]):
         return endpoint, issued
 
 
-class Endpoint(ProvesOwnership, DeliverySettings, Removable):
+class Endpoint(FlowControl, ProvesOwnership, DeliverySettings, Removable):
     """A subscriber's URL with its event types, secrets and delivery settings."""
 
     id = PublicIdField("ep")
@@ -174,6 +176,7 @@ class Endpoint(ProvesOwnership, DeliverySettings, Removable):
         except signature_schemes.InvalidScheme as error:
             raise ValidationError({"signature_schemes": str(error)}) from error
         self.check_header_names()
+        self.clean_flow()
         for secret in self.signing_secrets.valid(timezone.now()):
             try:
                 self.check_secret(secret.value)

@@ -11,6 +11,7 @@ from subscriptions.fields import PublicIdField
 from subscriptions.models.audit import PLATFORM, Action, Actor, record
 from subscriptions.models.creation import create_valid, save_valid
 from subscriptions.models.delivery_settings import check_metadata
+from subscriptions.models.flow_control import HasRateLimit
 from subscriptions.models.removal import Removable, remove_endpoints
 
 _ID_PREFIX = "sub"
@@ -35,7 +36,7 @@ class SubscriberManager(models.Manager["Subscriber"]):
         return self.filter(uid=text).first() if _UID.fullmatch(text) else None
 
 
-class Subscriber(Removable):
+class Subscriber(HasRateLimit, Removable):
     """Whoever receives: a customer, a tenant."""
 
     id = PublicIdField(_ID_PREFIX)
@@ -66,9 +67,10 @@ class Subscriber(Removable):
     def clean(self) -> None:
         """Raise Django's `ValidationError` for a uid that could not stand in a path or would pass for an id.
 
-        The same for metadata beyond the limits.
+        The same for metadata and rate limits beyond what is possible.
         """
         check_metadata(self.metadata)
+        self.clean_rate_limit()
         if self.uid is None:
             return
         if not _UID.fullmatch(self.uid):

@@ -44,6 +44,12 @@ def test_an_endpoint_is_created_and_its_secret_is_shown_this_once(api: ApiClient
         "challenge": None,
         "credentials": None,
         "header_names": [],
+        "rate_limit": None,
+        "rate_period": "second",
+        "max_in_flight": None,
+        "ordered": False,
+        "when_head_fails": "stop",
+        "when_disabled": "drop",
         "created_at": endpoint.created_at.isoformat().replace("+00:00", "Z"),
     }
     assert response.status_code == 201

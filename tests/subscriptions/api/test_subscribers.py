@@ -21,6 +21,8 @@ def test_a_subscriber_is_created_and_read_by_id_and_by_uid(api: ApiClient):
         "name": "Acme",
         "contact_email": "",
         "metadata": {},
+        "rate_limit": None,
+        "rate_period": "second",
         "created_at": subscriber.created_at.isoformat().replace("+00:00", "Z"),
     }
     for text in (subscriber.id, "acme"):
