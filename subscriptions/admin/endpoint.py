@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from subscriptions import endpoint_urls, patterns, signing_secrets
 from subscriptions.admin.base import PartInline, actor_of, moment
+from subscriptions.admin.delivery_settings_form import DELIVERY_FIELDS, DELIVERY_FIELDSET, EndpointForm
 from subscriptions.admin.endpoint_access import ACCESS_FIELDSET, AccessVerbs
 from subscriptions.admin.endpoint_challenge import ChallengeVerbs
 from subscriptions.admin.endpoint_secrets import KINDS, SigningSecretInline, show_new_secret
 from subscriptions.admin.endpoint_tls import TlsInline, TlsPages
 from subscriptions.admin.registering import RegisteringAdmin
-from subscriptions.admin.signature_schemes_form import OWN_FIELDS, OWN_FIELDSET, SignatureSchemesForm
+from subscriptions.admin.removing import RemovingAdmin
+from subscriptions.admin.signature_schemes_form import OWN_FIELDS, OWN_FIELDSET
 from subscriptions.admin.subscriber_select import SubscriberSelect
 from subscriptions.admin.typed import ModelForm
 from subscriptions.models import Endpoint, EndpointState, EventTypePattern
@@ -22,7 +24,7 @@ from subscriptions.models.flow_control import FLOW_FIELDS
 from subscriptions.signing_secrets import Kind
 
 
-class NewEndpointForm(SignatureSchemesForm):
+class NewEndpointForm(EndpointForm):
     event_types = forms.CharField(
         initial=patterns.ALL,
         help_text="Names (invoice.paid), names with a trailing wildcard (invoice.*) or * for all, "
@@ -47,7 +49,7 @@ class NewEndpointForm(SignatureSchemesForm):
 
     class Meta:
         model = Endpoint
-        fields = ["subscriber", "url", "description", "signature_schemes"]
+        fields = ["subscriber", "url", "description", "signature_schemes", *DELIVERY_FIELDS]
         widgets = {"subscriber": SubscriberSelect(Endpoint._meta.get_field("subscriber"), admin.site)}
 
     def clean_event_types(self) -> list[str]:
@@ -73,8 +75,8 @@ class EventTypePatternInline(PartInline[EventTypePattern, Endpoint]):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(RegisteringAdmin[Endpoint], AccessVerbs, TlsPages, ChallengeVerbs):
-    form = SignatureSchemesForm
+class EndpointAdmin(RegisteringAdmin[Endpoint], RemovingAdmin[Endpoint], AccessVerbs, TlsPages, ChallengeVerbs):
+    form = EndpointForm
     list_display = ["short_url", "subscriber", "description", "state", "certificates_end", moment("created_at")]
     list_filter = ["state", "created_at"]
     list_select_related = ["subscriber"]
@@ -84,6 +86,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], AccessVerbs, TlsPages, Challenge
     fieldsets = [
         (None, {"fields": ["id", "subscriber", "url", "description", "signature_schemes"]}),
         OWN_FIELDSET,
+        DELIVERY_FIELDSET,
         ACCESS_FIELDSET,
         ("Flow control", {"classes": ["collapse"], "fields": FLOW_FIELDS}),
         ("State", {"fields": ["state", "state_reason", moment("state_changed_at"), moment("created_at")]}),
@@ -109,8 +112,13 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], AccessVerbs, TlsPages, Challenge
         "secret",
         "secret_kind",
         *OWN_FIELDS,
+        *DELIVERY_FIELDS,
     ]
-    add_fieldsets = [(None, {"fields": add_fields[: -len(OWN_FIELDS)]}), OWN_FIELDSET]
+    add_fieldsets = [
+        (None, {"fields": add_fields[: add_fields.index(OWN_FIELDS[0])]}),
+        OWN_FIELDSET,
+        DELIVERY_FIELDSET,
+    ]
 
     @admin.display(description="URL", ordering="url")
     def short_url(self, endpoint: Endpoint) -> str:
@@ -122,6 +130,9 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], AccessVerbs, TlsPages, Challenge
         show_new_secret(request, secret)
         _warn(request, endpoint)
         return endpoint
+
+    def remove(self, request: HttpRequest, row: Endpoint) -> None:
+        row.remove(now=timezone.now(), by=actor_of(request))
 
     def save_model(self, request: HttpRequest, obj: Endpoint, form: ModelForm[Endpoint], change: bool) -> None:
         super().save_model(request, obj, form, change)

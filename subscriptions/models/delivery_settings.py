@@ -12,6 +12,11 @@ from subscriptions.payload_format import PayloadFormat
 
 # Shorter ones would not let an ordinary receiver answer, and deadlines are looked after once a second.
 SHORTEST_TIMEOUT = 1
+FORMAT_CHOICES = [
+    (PayloadFormat.DATA.value, "The data as it was published"),
+    (PayloadFormat.FULL.value, "Id, type, timestamp and data"),
+    (PayloadFormat.THIN.value, "Id, type and timestamp"),
+]
 
 
 class DeliverySettings(models.Model):
@@ -20,11 +25,7 @@ class DeliverySettings(models.Model):
     )
     payload_format = models.CharField(
         max_length=10,
-        choices=[
-            (PayloadFormat.DATA.value, "The data as it was published"),
-            (PayloadFormat.FULL.value, "Id, type, timestamp and data"),
-            (PayloadFormat.THIN.value, "Id, type and timestamp"),
-        ],
+        choices=FORMAT_CHOICES,
         default=PayloadFormat.DATA.value,
     )
     retry_schedule = models.JSONField(

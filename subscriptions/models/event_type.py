@@ -131,15 +131,21 @@ class EventType(models.Model):
             save_valid(fresh, ["archived_at" if name == "archived" else name for name in changed], by=by)
             EventType.objects.forget(self.name)
 
-    @transaction.atomic
-    def remove(self, *, by: Actor = PLATFORM) -> None:
-        """Delete it. Raises `InUse` while an endpoint asks for it by name. Events of this type stay as they are."""
+    @property
+    def use(self) -> str | None:
+        """Why it cannot be deleted: endpoints ask for it by name. None if none does."""
         # It needs the endpoints, which need nothing of event types.
         from subscriptions.models.endpoint import EventTypePattern
 
         wanting = EventTypePattern.objects.filter(pattern=self.name).count()
-        if wanting:
-            raise InUse(f"{wanting} endpoints ask for {self.name} by name. Archive it instead, or change them first.")
+        asked = f"Endpoints that ask for {self.name} by name: {wanting}."
+        return f"{asked} Archive it instead, or change them first." if wanting else None
+
+    @transaction.atomic
+    def remove(self, *, by: Actor = PLATFORM) -> None:
+        """Delete it. Raises `InUse` while an endpoint asks for it by name. Events of this type stay as they are."""
+        if self.use:
+            raise InUse(self.use)
         record(Action.DELETED, self, by=by)
         EventType.objects.filter(pk=self.pk).delete()
         EventType.objects.forget(self.name)

@@ -12,9 +12,7 @@ from tests.factories import (
     NOON,
     ApiKeyFactory,
     AuditEntryFactory,
-    DeliveryFactory,
     EndpointFactory,
-    EventFactory,
     EventTypeFactory,
     SigningSecretFactory,
     SubscriberFactory,
@@ -127,24 +125,6 @@ class TestApiKeys:
 
 
 class TestDeleting:
-    @pytest.mark.parametrize("way", ["page", "action"])
-    def test_a_subscriber_with_endpoints_and_events_stays(self, admin_client: Client, way: str):
-        subscriber = EndpointFactory().subscriber
-        event = EventFactory(subscriber=subscriber)
-        if way == "page":
-            response = admin_client.post(page(subscriber, "delete"), {"post": "yes"})
-        else:
-            response = run_action(admin_client, "delete_selected", subscriber)
-        assert "would require deleting the following protected related objects" in text_of(response)
-        assert event.id in text_of(response)
-        assert Subscriber.objects.get() == subscriber
-
-    def test_an_endpoint_with_deliveries_stays(self, admin_client: Client):
-        endpoint = DeliveryFactory().endpoint
-        response = admin_client.post(page(endpoint, "delete"), {"post": "yes"})
-        assert "would require deleting the following protected related objects" in text_of(response)
-        assert Endpoint.objects.get() == endpoint
-
     def test_an_endpoint_without_deliveries_goes_with_its_secrets(self, admin_client: Client):
         endpoint = EndpointFactory()
         admin_client.post(page(endpoint, "delete"), {"post": "yes"})

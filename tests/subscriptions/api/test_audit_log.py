@@ -38,7 +38,7 @@ def test_every_change_has_an_entry(api: ApiClient):
     acme = api.post("subscribers/", {"name": "Acme"}).json()["id"]
     api.post("event-types/", {"name": "a.b"})
     made = api.post("endpoints/", {"subscriber": acme, "url": "https://receiver.example/"}).json()["id"]
-    secret = api.post(f"endpoints/{made}/secrets/rotate/", {}).json()["id"]
+    secret = api.post(f"endpoints/{made}/secret/rotate/", {}).json()["id"]
     api.post(f"endpoints/{made}/secrets/{secret}/reveal/", {})
     api.send("PUT", f"endpoints/{made}/headers/", json.dumps({"headers": {"X-A": "1"}}))
     done = [(entry["object_type"], entry["action"]) for entry in reversed(log(api))]

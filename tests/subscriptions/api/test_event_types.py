@@ -120,7 +120,7 @@ def test_a_change_that_does_not_fit_is_refused(api: ApiClient, body: dict[str, A
 def test_an_event_type_is_deleted_unless_an_endpoint_asks_for_it_by_name(api: ApiClient):
     EventTypeFactory(name="invoice.paid")
     endpoint = EndpointFactory(event_types=["invoice.paid", "invoice.*"])
-    detail = "1 endpoints ask for invoice.paid by name. Archive it instead, or change them first."
+    detail = "Endpoints that ask for invoice.paid by name: 1. Archive it instead, or change them first."
     assert_problem(api.send("DELETE", "event-types/invoice.paid/", ""), 409, "Conflict", detail, {})
     endpoint.set_event_types(["invoice.*"])
     assert api.send("DELETE", "event-types/invoice.paid/", "").status_code == 204

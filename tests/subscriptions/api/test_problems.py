@@ -51,9 +51,9 @@ def test_an_error_points_to_its_place_in_the_body(api: ApiClient):
     body = {"url": 1, "event_types": ["a.b", 2], "a/b~c d": 3, "tls": {"wrong": 4}}
     errors = api.post("endpoints/", body).json()["errors"]
     assert [(error["field"], error["pointer"]) for error in errors] == [
-        ("subscriber", "#/subscriber"),
         ("url", "#/url"),
         ("event_types.1", "#/event_types/1"),
+        ("subscriber", "#/subscriber"),
         ("tls.wrong", "#/tls/wrong"),
         ("a/b~c d", "#/a~1b~0c%20d"),
     ]
