@@ -3,7 +3,7 @@
 created -> pending -> sending -> delivered
              ^           |-----> failed      (schedule exhausted, or a final answer)
              +-----------+                   (retry: next_attempt_at = now + back-off)
-           pending -> cancelled              (asked for, or its endpoint is disabled)
+           pending -> cancelled              (asked for, or its endpoint is disabled or deleted)
     failed, cancelled -> pending             (retry that was asked for: next_attempt_at = now)
 test -> sending -> delivered, failed         (a test event: one attempt, outside of the endpoint's turn)
 """
