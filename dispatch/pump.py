@@ -146,8 +146,9 @@ class Pump:
             self._intake = _Intake.QUICK
 
     def _keep_house(self) -> None:
-        # A process that pumps takes no message that asks for it.
-        heartbeats.note_sometimes(wake.DELIVERIES)
+        if self._has_work():
+            # Meanwhile this process takes no message that asks for it.
+            heartbeats.note_sometimes(wake.DELIVERIES)
 
         def renew_and_sweep() -> None:
             lost = self._held.renew()

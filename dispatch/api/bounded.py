@@ -77,11 +77,13 @@ class Bounded(Many[M]):
         keys, candidates = selection.keys, self.get_queryset().filter(selection.found)
         if cursor is not None:
             candidates = candidates.filter(_beyond(keys, cursor.keys, "gt" if goes_back else "lt"))
-        candidates = candidates.order_by(*(key if goes_back else f"-{key}" for key in keys))
+        order = [key if goes_back else f"-{key}" for key in keys]
+        candidates = candidates.order_by(*order)
         wanted = candidates
         if selection.among:
             # The sub-select has the planner look at no others, however few of these it expects to be wanted.
-            wanted = candidates.filter(selection.among, pk__in=candidates.values("pk")[: self.looked_at])
+            looked_at = candidates.values("pk")[: self.looked_at]
+            wanted = self.get_queryset().filter(selection.among, pk__in=looked_at).order_by(*order)
         rows = list(wanted[: limit + 1])
         onward: Sequence[Any] | None = None
         if len(rows) > limit:
