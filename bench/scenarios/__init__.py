@@ -11,6 +11,7 @@ NAMES = (
     "hot",
     "neighbour",
     "backlog",
+    "gated",
     "ingest",
     "sqlite",
 )

@@ -15,7 +15,7 @@ from django.db import connection
 
 from dispatch.outbox import fan_out_postgresql, fan_out_sqlite, postgresql, sqlite
 from dispatch.outbox.asked import Moved, cancel, insert_heads, insert_test, retry, take_test
-from dispatch.outbox.ordered import InLine, claim_in_order, heads, leave_lines, lined_lanes
+from dispatch.outbox.ordered import InLine, claim_in_order, head_of, leave_lines, lined_lanes
 from dispatch.outbox.values import (
     Attempted,
     Claim,
@@ -47,8 +47,8 @@ __all__ = [
     "continue_event",
     "expired",
     "finish",
+    "head_of",
     "headings",
-    "heads",
     "in_flight",
     "insert_events",
     "insert_heads",

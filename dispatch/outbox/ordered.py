@@ -132,7 +132,17 @@ def heads(endpoint_id: uuid.UUID, *, beyond: str | None = None) -> list[Head]:
     """List the first of each line of an endpoint, up to 100 lines, those `beyond` one or from the start."""
     statement = _HEADS.format(after=">=" if beyond is None else ">")
     rows = execute(statement, [endpoint_id, beyond or "", endpoint_id, LINES_AT_ONCE - 1, endpoint_id])
-    return [Head(to_uuid(row[0]), DeliveryStatus(row[1]), row[2] and to_time(row[2]), row[3]) for row in rows]
+    return [_head(*row) for row in rows]
+
+
+def head_of(endpoint_id: uuid.UUID, line: str) -> Head | None:
+    """Find the first of one line, if anything stands in it."""
+    rows = execute(
+        """SELECT id, status, next_attempt_at, line FROM dispatch_delivery
+           WHERE endpoint_id = %s AND line IS NOT NULL AND line = %s ORDER BY event_id LIMIT 1""",
+        [endpoint_id, line],
+    )
+    return _head(*rows[0]) if rows else None
 
 
 def leave_lines(endpoint_id: uuid.UUID, statuses: Collection[DeliveryStatus]) -> None:
@@ -145,6 +155,11 @@ def lined_lanes(after: uuid.UUID) -> list[PendingLane]:
     """List up to 1,000 endpoints beyond `after` that have lines, in the order of their ids."""
     rows = execute(_LANES, [after, _LANES_AT_ONCE - 1])
     return [_lane(*row) for row in rows]
+
+
+def _head(delivery_id: uuid.UUID | str, status: str, next_attempt_at: datetime | str | None, line: str) -> Head:
+    due_at = None if next_attempt_at is None else to_time(next_attempt_at)
+    return Head(to_uuid(delivery_id), DeliveryStatus(status), due_at, line)
 
 
 def _lane(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.states import MOVES, DeliveryStatus, Outcome
+from dispatch.states import FINAL, MOVES, DeliveryStatus, Outcome
+from dispatch.waiting import Reason
 from webhooks_project import conf
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +32,21 @@ def test_no_setting_is_documented_that_is_not_there() -> None:
     lines = (ROOT / "docs/settings.md").read_text().splitlines()
     documented = {line.split("`")[1] for line in lines if line.startswith("| `WEBHOOKS_")}
     assert documented == {conf.variable(field.name) for field in dataclasses.fields(conf.WebhookSettings)}
+
+
+def test_every_default_of_a_delivery_is_that_of_its_setting() -> None:
+    lines = (ROOT / "docs/delivery.md").read_text().splitlines()
+    documented = {line.split("`")[1]: line.split("`")[3] for line in lines if line.startswith("| `WEBHOOKS_")}
+    defaults = {conf.variable(field.name): shown(field.default) for field in dataclasses.fields(conf.WebhookSettings)}
+    assert documented
+    assert documented == {name: defaults[name] for name in documented}
+
+
+def test_every_reason_to_wait_and_every_way_to_end_is_documented() -> None:
+    text = (ROOT / "docs/delivery.md").read_text()
+    diagram = text.split("```")[1]
+    assert [status.value for status in DeliveryStatus if status.value not in diagram] == []
+    assert [each.value for each in [*Reason, *FINAL] if f"| `{each.value}` |" not in text] == []
 
 
 def test_every_outcome_is_documented() -> None:

@@ -26,6 +26,7 @@ def test_an_event_is_published_to_every_endpoint_that_wants_it(api: ApiClient):
         "subscriber": None,
         "channels": [],
         "idempotency_key": None,
+        "ordering_key": "",
         "created_at": event.created_at.isoformat().replace("+00:00", "Z"),
         "deliver_after": None,
         "data": {"amount": 100, "to": "Zoë"},
@@ -200,7 +201,7 @@ def test_events_are_listed_without_their_data_in_two_statements(
     with django_assert_num_queries(2):
         page = api.get("events/").json()
     assert [row["id"] for row in page["results"]] == [event.id for event in reversed(events)]
-    fields = {"id", "type", "subscriber", "channels", "idempotency_key", "created_at", "deliver_after"}
+    fields = {"id", "type", "subscriber", "channels", "idempotency_key", "ordering_key", "created_at", "deliver_after"}
     assert set(page["results"][0]) == fields
 
 
