@@ -33,6 +33,8 @@ _MAY_BE_ZERO = {
     "retry_after_max",
     "response_limit",
     "flush_interval",
+    "behind_tls",
+    "hsts",
     "pump_linger",
     "test_wait",
     "wake_pause",
@@ -209,6 +211,18 @@ class WebhookSettings:
         (),
         "Addresses or networks that requests come from, as receivers see them. "
         "They are published at `/api/v1/egress-ips/`.",
+    )
+    login_failures: int = _setting(
+        10, "Failed logins to the admin, of one user from one address, after which both have to wait."
+    )
+    login_pause: float = _setting(900, "Seconds that they have to wait.")
+    behind_tls: bool = _setting(
+        False,
+        "The web server is reached through a proxy that ends TLS and sets `X-Forwarded-Proto` itself: "
+        "cookies of the admin go over https only.",
+    )
+    hsts: float = _setting(
+        0, "Seconds that browsers come over https only, once they did (HSTS). Told where `WEBHOOKS_BEHIND_TLS` is set."
     )
 
     def __post_init__(self) -> None:

@@ -7,10 +7,11 @@ from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
 from subscriptions import ids
+from subscriptions.admin.dressing import dress
 from subscriptions.admin.typed import ModelAdmin, ModelForm, TabularInline
 from subscriptions.client_address import client_address
 from subscriptions.models.audit import Action, Actor, record
@@ -35,6 +36,13 @@ class RecordAdmin(ModelAdmin[M]):
         if prefix in self.id_lookups and is_id(prefix, text):
             return queryset.filter(**{self.id_lookups[prefix]: text}), False
         return super().get_search_results(request, queryset, search_term)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        dress(context["adminform"].form)
+        shown: HttpResponse = super().render_change_form(request, context, *args, **options)
+        return shown
 
     def save_model(self, request: HttpRequest, obj: M, form: ModelForm[M], change: bool) -> None:
         # Only what was changed here: a worker may have changed the rest since the page was opened.

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from subscriptions import signing_secrets
 from subscriptions.admin.base import PartInline, ReadOnly, RecordAdmin, actor_of, is_id, moment, show_once
+from subscriptions.admin.dressing import dress
 from subscriptions.endpoint_urls import shortened
 from subscriptions.models import Endpoint, SigningSecret
 from subscriptions.models.signing_secret import DEFAULT_OVERLAP, MAX_OVERLAP
@@ -179,6 +180,8 @@ class SecretVerbs(RecordAdmin[Endpoint]):
 
     def page_below(self, request: HttpRequest, endpoint: Endpoint, **context: Any) -> HttpResponse:
         """Show a page with a title, a text and a form."""
+        if form := context.get("form"):
+            dress(form)
         known = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -9,5 +9,9 @@ from subscriptions.admin.base import is_id
 class SubscriberSelect(AutocompleteSelect):
     """Chooses a subscriber by typing. Django's own widget fails on a text that is no id, such as `?subscriber=x`."""
 
+    def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
+        attrs = super().build_attrs(base_attrs, extra_attrs)
+        return attrs | {"class": f"unfold-admin-autocomplete {attrs['class']}"}
+
     def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
         return super().optgroups(name, [text for text in value if not text or is_id("sub", text)], attrs)

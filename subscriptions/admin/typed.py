@@ -1,4 +1,4 @@
-"""Django's classes of pages and forms, with type parameters: they take none at run time."""
+"""Django's classes of pages and forms, as Unfold extends them, with type parameters: they take none at run time."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     ModelForm = forms.ModelForm
     BaseInlineFormSet = forms.BaseInlineFormSet
 else:
+    import unfold.admin
 
     class _TakesTypes:
         def __class_getitem__(cls, _: Any) -> type:
             return cls
 
-    class ModelAdmin(_TakesTypes, admin.ModelAdmin):
+    class ModelAdmin(_TakesTypes, unfold.admin.ModelAdmin):
         pass
 
-    class TabularInline(_TakesTypes, admin.TabularInline):
+    class TabularInline(_TakesTypes, unfold.admin.TabularInline):
         pass
 
     class ModelForm(_TakesTypes, forms.ModelForm):

@@ -90,11 +90,15 @@ FIELDS += [
     ),
     ("egress_proxy_resolves", False, "off", False),
     ("egress_ips", (), "192.0.2.7,2001:db8::/64", (ip_network("192.0.2.7/32"), ip_network("2001:db8::/64"))),
+    ("login_failures", 10, "3", 3),
+    ("login_pause", 900, "60", 60.0),
+    ("behind_tls", False, "yes", True),
+    ("hsts", 0, "31536000", 31536000.0),
 ]
 KEY = "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE="
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
 MAY_BE_ZERO = [
-    *("channels", "custom_headers", "metadata_entries", "retry_jitter", "retry_after_max", "response_limit"),
+    *("channels", "custom_headers", "hsts", "metadata_entries", "retry_jitter", "retry_after_max", "response_limit"),
     *("flush_interval", "pump_linger", "test_wait", "wake_pause", "trusted_proxies", "api_rate_limit"),
 ]
 
