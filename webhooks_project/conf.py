@@ -212,6 +212,9 @@ class WebhookSettings:
         "Addresses or networks that requests come from, as receivers see them. "
         "They are published at `/api/v1/egress-ips/`.",
     )
+    list_timeout: float = _setting(
+        5, "Seconds that PostgreSQL may look for one page of a list in the admin, before it is asked to be narrowed."
+    )
     login_failures: int = _setting(
         10, "Failed logins to the admin, of one user from one address, after which both have to wait."
     )

@@ -1,11 +1,14 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
+from dispatch.admin.filters import AttemptCodeClass, Period, endpoint, event_type, subscriber
+from dispatch.admin.links import endpoint_link, link
+from dispatch.admin.searching import SearchedList
 from dispatch.admin.text import code
 from dispatch.models import Attempt, Delivery
-from subscriptions.admin.base import NotDeletedHere, PartInline, ReadOnly, moment
-from subscriptions.models import Endpoint
+from subscriptions.admin.base import PartInline, ReadOnly, moment
 
 _AS_IT_WENT = ["outcome", "status_code", "error", moment("started_at"), "duration_ms", "remote_address", "worker"]
 
@@ -20,21 +23,28 @@ class AttemptInline(ReadOnly, PartInline[Attempt, Delivery]):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnly, NotDeletedHere[Attempt]):
+class AttemptAdmin(ReadOnly, SearchedList[Attempt]):
     list_display = [
         moment("started_at"),
         "outcome",
         "status_code",
         "event_type",
-        "endpoint",
+        "endpoint_url",
         "number",
         "duration_ms",
         "error",
     ]
-    list_filter = ["outcome", "started_at"]
+    list_filter = [
+        Period,
+        "outcome",
+        AttemptCodeClass,
+        event_type("delivery__event__type"),
+        subscriber("delivery__endpoint__subscriber"),
+        endpoint("delivery__endpoint"),
+    ]
     list_select_related = ["delivery__event", "delivery__endpoint"]
-    search_fields = ["remote_address__exact", "worker__exact"]
-    search_help_text = "Remote address, worker, or the id of an attempt, delivery, event, endpoint or subscriber."
+    search_fields = ["delivery__event__type__exact"]
+    search_help_text = "Id of an attempt, delivery, event, endpoint or subscriber, uid, idempotency key or event type."
     id_lookups = {
         "att": "pk",
         "dlv": "delivery",
@@ -48,13 +58,13 @@ class AttemptAdmin(ReadOnly, NotDeletedHere[Attempt]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         return super().get_queryset(request).defer("delivery__event__payload")
 
-    @admin.display(ordering="delivery__event__type")
-    def event_type(self, attempt: Attempt) -> str:
-        return attempt.delivery.event.type
+    @admin.display
+    def event_type(self, attempt: Attempt) -> SafeString:
+        return link(attempt.delivery, attempt.delivery.event.type)
 
-    @admin.display(ordering="delivery__endpoint")
-    def endpoint(self, attempt: Attempt) -> Endpoint:
-        return attempt.delivery.endpoint
+    @admin.display(description="endpoint")
+    def endpoint_url(self, attempt: Attempt) -> SafeString:
+        return endpoint_link(attempt.delivery.endpoint)
 
     @admin.display(description="response headers")
     def headers_of_response(self, attempt: Attempt) -> str:

@@ -3,12 +3,15 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from dispatch.admin.attempt import AttemptInline
+from dispatch.admin.filters import DeliveryCodeClass, Period, endpoint, event_type, subscriber
+from dispatch.admin.links import endpoint_link, link
+from dispatch.admin.searching import SearchedList
 from dispatch.models import Delivery, Event
-from subscriptions.admin.base import NotDeletedHere, PartInline, ReadOnly, moment
+from subscriptions.admin.base import PartInline, ReadOnly, moment
 from subscriptions.admin.typed import BaseInlineFormSet
-from subscriptions.models import Subscriber
 
 _SHOWN = 100
 _STATE = ["status", "attempt_count", "last_outcome", "last_status_code", moment("next_attempt_at")]
@@ -38,22 +41,30 @@ class DeliveryInline(ReadOnly, PartInline[Delivery, Event]):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnly, NotDeletedHere[Delivery]):
+class DeliveryAdmin(ReadOnly, SearchedList[Delivery]):
     list_display = [
         moment("created_at"),
         "status",
-        "event__type",
+        "event_type",
         "subscriber",
-        "endpoint",
+        "endpoint_url",
         "attempt_count",
         "last_outcome",
         "last_status_code",
         moment("next_attempt_at"),
     ]
-    list_filter = ["status", "last_outcome", "created_at"]
+    list_filter = [
+        Period,
+        "status",
+        "last_outcome",
+        DeliveryCodeClass,
+        event_type("event__type"),
+        subscriber("endpoint__subscriber"),
+        endpoint("endpoint"),
+    ]
     list_select_related = ["event", "endpoint__subscriber"]
     search_fields = ["event__type__exact"]
-    search_help_text = "Event type, or the id of a delivery, event, endpoint or subscriber."
+    search_help_text = "Id of a delivery, event, endpoint or subscriber, uid, idempotency key or event type."
     id_lookups = {"dlv": "pk", "evt": "event", "ep": "endpoint", "sub": "endpoint__subscriber"}
     fieldsets = [
         (None, {"fields": ["id", "event", "endpoint"]}),
@@ -68,6 +79,14 @@ class DeliveryAdmin(ReadOnly, NotDeletedHere[Delivery]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).defer("event__payload")
 
-    @admin.display(ordering="endpoint__subscriber__name")
-    def subscriber(self, delivery: Delivery) -> Subscriber:
-        return delivery.endpoint.subscriber
+    @admin.display
+    def event_type(self, delivery: Delivery) -> SafeString:
+        return link(delivery.event, delivery.event.type)
+
+    @admin.display
+    def subscriber(self, delivery: Delivery) -> SafeString:
+        return link(delivery.endpoint.subscriber, delivery.endpoint.subscriber.name)
+
+    @admin.display(description="endpoint")
+    def endpoint_url(self, delivery: Delivery) -> SafeString:
+        return endpoint_link(delivery.endpoint)

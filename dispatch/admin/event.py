@@ -8,10 +8,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from dispatch.admin.delivery import DeliveryInline
+from dispatch.admin.filters import Period, event_type, subscriber
+from dispatch.admin.searching import SearchedList
 from dispatch.admin.text import code
 from dispatch.models import Event
 from dispatch.publish import PublishRefused, publish_event
-from subscriptions.admin.base import NotDeletedHere, moment
+from subscriptions.admin.base import moment
 from subscriptions.admin.registering import RegisteringAdmin
 from subscriptions.admin.subscriber_select import SubscriberSelect
 from subscriptions.admin.typed import ModelForm
@@ -40,14 +42,14 @@ class PublishForm(ModelForm[Event]):
 
 
 @admin.register(Event)
-class EventAdmin(NotDeletedHere[Event], RegisteringAdmin[Event]):
+class EventAdmin(SearchedList[Event], RegisteringAdmin[Event]):
     """Events, which are published here too, but never changed or deleted."""
 
     list_display = ["id", "type", "subscriber", "idempotency_key", moment("created_at")]
-    list_filter = ["created_at"]
+    list_filter = [Period, event_type("type"), subscriber("subscriber")]
     list_select_related = ["subscriber"]
-    search_fields = ["type__exact", "idempotency_key__exact"]
-    search_help_text = "Event type, idempotency key, or the id of an event, delivery or subscriber."
+    search_fields = ["type__exact"]
+    search_help_text = "Id of an event, delivery or subscriber, uid, idempotency key or event type."
     id_lookups = {"evt": "pk", "dlv": "deliveries", "sub": "subscriber"}
     fields = ["id", "type", "subscriber", "idempotency_key", moment("created_at"), "data"]
     inlines = [DeliveryInline]
