@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from redis import RedisError
 
-from dispatch import bulk, emptying, fan_out, heartbeats, lanes, process, sweep, wake
+from dispatch import bulk, emptying, fan_out, heartbeats, lanes, process, rollups, sweep, wake
 from subscriptions.models import EndpointTls, IdempotentAnswer
 
 logger = logging.getLogger(__name__)
@@ -87,6 +87,15 @@ def heartbeat(*, role: str, **_: Any) -> None:
     """Note that whoever asked for it works."""
     try:
         heartbeats.note(role, now=datetime.now(UTC))
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+@shared_task(name=wake.ROLL_UP)
+def roll_up(**_: Any) -> None:
+    """Add up what was attempted, and count what waits."""
+    try:
+        rollups.run(datetime.now(UTC))
     except _DATABASE_LOST as error:
         _let_go_of_database(error)
 

@@ -212,6 +212,9 @@ class WebhookSettings:
         "Addresses or networks that requests come from, as receivers see them. "
         "They are published at `/api/v1/egress-ips/`.",
     )
+    rollup_interval: float = _setting(
+        15, "Seconds between two times that attempts are added up and the waiting counted, for the dashboard."
+    )
     list_timeout: float = _setting(
         5, "Seconds that PostgreSQL may look for one page of a list in the admin, before it is asked to be narrowed."
     )

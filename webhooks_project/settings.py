@@ -188,6 +188,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "roll_up": {
+        "task": "dispatch.tasks.roll_up",
+        "schedule": WEBHOOKS.rollup_interval,
+        "options": {"expires": WEBHOOKS.rollup_interval},
+    },
     "warn_of_expiring_certificates": {
         "task": "dispatch.tasks.warn_of_expiring_certificates",
         "schedule": crontab(hour="6", minute="0"),

@@ -47,6 +47,18 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='RollupState',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('settled_until', models.DateTimeField(help_text='What was recorded before is counted for good.')),
+                ('counted_until', models.DateTimeField(help_text='What was recorded before was counted at least once.')),
+                ('waiting', models.JSONField(default=dict, help_text='Pending deliveries by the reason why they wait.')),
+                ('oldest_due_at', models.DateTimeField(help_text='Since when the oldest delivery is due.', null=True)),
+                ('waiting_at', models.DateTimeField(help_text='When the waiting were counted.', null=True)),
+                ('waiting_took', models.FloatField(default=0, help_text='Seconds that this took.')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Event',
             fields=[
                 ('id', subscriptions.fields.PublicIdField('evt')),
@@ -110,6 +122,34 @@ class Migration(migrations.Migration):
                 ('delivery', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='dispatch.delivery')),
                 ('request_head', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='dispatch.requesthead')),
             ],
+        ),
+        migrations.CreateModel(
+            name='Rollup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('period', models.CharField(choices=[('minute', 'Minute'), ('hour', 'Hour'), ('day', 'Day')], max_length=6)),
+                ('start', models.DateTimeField()),
+                ('endpoint', models.UUIDField()),
+                ('outcome', models.CharField(choices=[('success', 'Success'), ('http_error', 'Http error'), ('redirect', 'Redirect'), ('endpoint_gone', 'Endpoint gone'), ('timeout', 'Timeout'), ('dns_error', 'Dns error'), ('connection_error', 'Connection error'), ('tls_error', 'Tls error'), ('proxy_error', 'Proxy error'), ('protocol_error', 'Protocol error'), ('address_refused', 'Address refused'), ('cannot_build', 'Cannot build'), ('credentials_failed', 'Credentials failed'), ('worker_lost', 'Worker lost')], max_length=20)),
+                ('attempts', models.PositiveBigIntegerField(default=0)),
+                ('ms_5', models.PositiveBigIntegerField(default=0)),
+                ('ms_10', models.PositiveBigIntegerField(default=0)),
+                ('ms_20', models.PositiveBigIntegerField(default=0)),
+                ('ms_40', models.PositiveBigIntegerField(default=0)),
+                ('ms_80', models.PositiveBigIntegerField(default=0)),
+                ('ms_160', models.PositiveBigIntegerField(default=0)),
+                ('ms_320', models.PositiveBigIntegerField(default=0)),
+                ('ms_640', models.PositiveBigIntegerField(default=0)),
+                ('ms_1280', models.PositiveBigIntegerField(default=0)),
+                ('ms_2560', models.PositiveBigIntegerField(default=0)),
+                ('ms_5120', models.PositiveBigIntegerField(default=0)),
+                ('ms_10240', models.PositiveBigIntegerField(default=0)),
+                ('ms_more', models.PositiveBigIntegerField(default=0)),
+            ],
+            options={
+                'indexes': [models.Index(models.F('endpoint'), models.F('period'), models.F('start'), name='dispatch_rollup_endpoint')],
+                'constraints': [models.UniqueConstraint(models.F('period'), models.F('start'), models.F('endpoint'), models.F('outcome'), name='dispatch_rollup_unique')],
+            },
         ),
         migrations.CreateModel(
             name='BulkJob',

@@ -5,6 +5,7 @@ from dispatch.models.endpoint_health import EndpointHealth
 from dispatch.models.event import Event
 from dispatch.models.heartbeat import Heartbeat
 from dispatch.models.request_head import RequestHead
+from dispatch.models.rollup import Period, Rollup, RollupState
 
 __all__ = [
     "Attempt",
@@ -15,5 +16,8 @@ __all__ = [
     "EndpointHealth",
     "Event",
     "Heartbeat",
+    "Period",
     "RequestHead",
+    "Rollup",
+    "RollupState",
 ]

@@ -1,0 +1,118 @@
+"""The statements of the rollups, the same on both databases."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from dispatch.latencies import BOUNDS
+from dispatch.models.rollup import Period
+from dispatch.sql import execute, sqlite_parameters, to_time, to_uuid
+from dispatch.states import DeliveryStatus
+
+ALL_ENDPOINTS = uuid.UUID(int=0)
+_CLASSES = [*(f"ms_{bound}" for bound in BOUNDS), "ms_more"]
+_COUNTS = ["attempts", *_CLASSES]
+_ROWS_AT_ONCE = 500
+
+_LEAST = [None, *BOUNDS]
+_IN_CLASS = [
+    " AND ".join(
+        [f"attempt.duration_ms > {least}"] * (least is not None)
+        + [f"attempt.duration_ms <= {most}"] * (most is not None)
+    )
+    for least, most in zip(_LEAST, [*BOUNDS, None], strict=True)
+]
+_COUNT = f"""
+SELECT delivery.endpoint_id, attempt.outcome, COUNT(*),
+       {", ".join(f"COUNT(*) FILTER (WHERE {each})" for each in _IN_CLASS)}
+FROM dispatch_attempt attempt JOIN dispatch_delivery delivery ON delivery.id = attempt.delivery_id
+WHERE attempt.id >= %s AND attempt.id < %s
+GROUP BY delivery.endpoint_id, attempt.outcome
+"""
+_ROW = f"({', '.join(['%s'] * (4 + len(_COUNTS)))})"
+_INSERT = f"INSERT INTO dispatch_rollup (period, start, endpoint, outcome, {', '.join(_COUNTS)}) VALUES "
+_OR_ADD = " ON CONFLICT (period, start, endpoint, outcome) DO UPDATE SET " + ", ".join(
+    f"{name} = dispatch_rollup.{name} + excluded.{name}" for name in _COUNTS
+)
+# Each pending delivery under one reason. An endpoint that lets nothing through comes before the time of the delivery.
+_WAITING = """
+SELECT reason, COUNT(*), MIN(due) FROM (
+    SELECT CASE WHEN endpoint.state <> 'active' THEN endpoint.state
+                WHEN delivery.next_attempt_at <= %s THEN 'due'
+                WHEN delivery.attempt_count > 0 THEN 'retry'
+                ELSE 'later' END AS reason,
+           CASE WHEN endpoint.state = 'active' AND delivery.next_attempt_at <= %s
+                THEN delivery.next_attempt_at END AS due
+    FROM dispatch_delivery delivery JOIN subscriptions_endpoint endpoint ON endpoint.id = delivery.endpoint_id
+    WHERE delivery.status = 'pending'
+) AS waiting GROUP BY reason
+"""
+
+
+class Counts(NamedTuple):
+    """Attempts, and attempts by the class of their duration."""
+
+    attempts: int
+    classes: tuple[int, ...]
+
+    def __add__(self, other: "Counts") -> "Counts":  # type: ignore[override]  # two counts, not two tuples
+        return Counts(self.attempts + other.attempts, tuple(map(sum, zip(self.classes, other.classes, strict=True))))
+
+
+# By endpoint and outcome.
+Counted = dict[tuple[uuid.UUID, str], Counts]
+
+
+def first_of(moment: datetime) -> uuid.UUID:
+    """Make the id that no attempt recorded at `moment` or later comes before."""
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def first_attempt(since: datetime) -> uuid.UUID | None:
+    """Find the first attempt that was recorded since then."""
+    rows = execute("SELECT id FROM dispatch_attempt WHERE id >= %s ORDER BY id LIMIT 1", [first_of(since)])
+    return to_uuid(rows[0][0]) if rows else None
+
+
+def count(start: datetime, end: datetime) -> Counted:
+    """Count the attempts that were recorded from `start` until before `end`."""
+    rows = execute(_COUNT, [first_of(start), first_of(end)])
+    return {(to_uuid(row[0]), row[1]): Counts(row[2], tuple(row[3:])) for row in rows}
+
+
+def add(period: Period, start: datetime, counted: Counted) -> None:
+    """Add to what stands there already."""
+    for rows in _in_parts([(endpoint, outcome, *_flat(counts)) for (endpoint, outcome), counts in counted.items()]):
+        parameters = [value for row in rows for value in (period.value, start, *row)]
+        _execute_long(_INSERT + ", ".join([_ROW] * len(rows)) + _OR_ADD, parameters)
+
+
+def waiting(now: datetime) -> tuple[dict[str, int], datetime | None]:
+    """Count pending deliveries by the reason why they wait, and say since when the oldest that could go is due."""
+    rows = execute(_WAITING, [now, now])
+    due = [to_time(row[2]) for row in rows if row[2] is not None]
+    return {row[0]: row[1] for row in rows}, min(due, default=None)
+
+
+def sending() -> int:
+    """Count the deliveries that are being sent."""
+    return int(
+        execute("SELECT COUNT(*) FROM dispatch_delivery WHERE status = %s", [DeliveryStatus.SENDING.value])[0][0]
+    )
+
+
+def _flat(counts: Counts) -> tuple[int, ...]:
+    return counts.attempts, *counts.classes
+
+
+def _in_parts(rows: Sequence[tuple[object, ...]]) -> Iterable[Sequence[tuple[object, ...]]]:
+    return (rows[at : at + _ROWS_AT_ONCE] for at in range(0, len(rows), _ROWS_AT_ONCE))
+
+
+def _execute_long(sql: str, parameters: Sequence[Any]) -> None:
+    """Run a statement whose text depends on the number of rows: it is not worth being prepared."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, sqlite_parameters(parameters) if connection.vendor == "sqlite" else parameters)
