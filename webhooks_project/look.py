@@ -27,6 +27,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "webhook",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "dispatch.admin.dashboard.context",
     "BORDER_RADIUS": "6px",
     "STYLES": [lambda request: static("subscriptions/admin.css")],
     # Blue, with contrasts of 4.5 and more where it is written on white or on black.
