@@ -7,7 +7,6 @@ sorts as the bytes do, in lower case and without padding.
 import secrets
 import time
 import uuid
-from datetime import datetime
 
 # base32hex has 5 bits a character: 26 of them hold 128 bits, and 2 bits of padding at the end. Written by
 # looking up two characters at a time; `int` reads this alphabet as base 32.
@@ -32,12 +31,6 @@ def uuid7() -> uuid.UUID:
     fraction = rest * 4096 // 1_000_000
     value = milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62)
     return uuid.UUID(int=value)
-
-
-def first_of(prefix: str, moment: datetime) -> str:
-    """Write the id that no row made at `moment` or later comes before."""
-    milliseconds = int(moment.timestamp() * 1000)
-    return encode(prefix, uuid.UUID(int=milliseconds << 80))
 
 
 def encode(prefix: str, value: uuid.UUID) -> str:

@@ -1,18 +1,23 @@
 """Whether the parts of the dispatcher work, as the dashboard shows it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from django.conf import settings
 from redis import RedisError
 
-from dispatch import lanes
-from dispatch.models import RollupState
+from dispatch import heartbeats, lanes, wake
+from dispatch.models import Heartbeat
 
 _REDIS_TIMEOUT = 0.5
-# Intervals that a periodic task may stay away.
+# Intervals for which a part may not be seen.
 _LATE = 4
+_ROLES: Mapping[str, tuple[str, str]] = {
+    heartbeats.BEAT: ("Beat", "look whether celery beat and a worker of the queue housekeeping run."),
+    wake.HOUSEKEEPING: ("Housekeeping worker", "look whether a worker of the queue housekeeping runs."),
+    wake.DELIVERIES: ("Deliveries worker", "look whether a worker of the queue deliveries runs."),
+    heartbeats.SWEEP: ("Sweep", "look into the log of the workers."),
+}
 
 
 class Sign(NamedTuple):
@@ -26,7 +31,7 @@ class Sign(NamedTuple):
 def signs(now: datetime) -> Iterator[Sign]:
     """Say of each part whether it works."""
     yield _broker()
-    yield _housekeeping(now)
+    yield from _beats(now)
 
 
 def _broker() -> Sign:
@@ -37,12 +42,14 @@ def _broker() -> Sign:
     return Sign("Redis", True, f"answers, {waiting} endpoints wait to be served")
 
 
-def _housekeeping(now: datetime) -> Sign:
-    counted_until = RollupState.objects.values_list("counted_until", flat=True).first()
-    part = "Beat and housekeeping"
-    if counted_until is None:
-        return Sign(part, False, "have not run yet: start celery beat and a worker of the queue housekeeping")
-    seconds = max(0, round((now - counted_until).total_seconds()))
-    if seconds > _LATE * settings.WEBHOOKS.rollup_interval:
-        return Sign(part, False, f"last ran {seconds} s ago: look whether beat and the housekeeping worker run")
-    return Sign(part, True, f"ran {seconds} s ago")
+def _beats(now: datetime) -> Iterator[Sign]:
+    seen = dict(Heartbeat.objects.filter(role__in=_ROLES).values_list("role", "at"))
+    for role, (part, advice) in _ROLES.items():
+        if role not in seen:
+            yield Sign(part, False, f"has not been seen yet: {advice}")
+            continue
+        seconds = max(0, round((now - seen[role]).total_seconds()))
+        if seconds > _LATE * heartbeats.INTERVAL:
+            yield Sign(part, False, f"last seen {seconds} s ago: {advice}")
+        else:
+            yield Sign(part, True, f"seen {seconds} s ago")

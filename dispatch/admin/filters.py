@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import TextFilter
 
-from subscriptions import ids
+from dispatch.selection import first_id
 from subscriptions.admin.base import is_id
 from subscriptions.models import Subscriber
 
@@ -37,7 +37,7 @@ class Period(admin.SimpleListFilter):
         if name is None or name not in _PERIODS:
             return queryset
         since = timezone.now() - _PERIODS[name][1]
-        return queryset.filter(pk__gte=ids.first_of(_prefix(queryset.model), since))
+        return queryset.filter(pk__gte=first_id(_prefix(queryset.model), since))
 
 
 class CodeClass(admin.SimpleListFilter):

@@ -9,8 +9,10 @@ from django.db import connection
 
 from dispatch.latencies import BOUNDS
 from dispatch.models.rollup import Period
+from dispatch.selection import first_id
 from dispatch.sql import execute, sqlite_parameters, to_time, to_uuid
-from dispatch.states import DeliveryStatus
+from dispatch.states import DeliveryStatus, Trigger
+from subscriptions import ids
 
 ALL_ENDPOINTS = uuid.UUID(int=0)
 _CLASSES = [*(f"ms_{bound}" for bound in BOUNDS), "ms_more"]
@@ -29,7 +31,7 @@ _COUNT = f"""
 SELECT delivery.endpoint_id, attempt.outcome, COUNT(*),
        {", ".join(f"COUNT(*) FILTER (WHERE {each})" for each in _IN_CLASS)}
 FROM dispatch_attempt attempt JOIN dispatch_delivery delivery ON delivery.id = attempt.delivery_id
-WHERE attempt.id >= %s AND attempt.id < %s
+WHERE attempt.id >= %s AND attempt.id < %s AND attempt.trigger <> '{Trigger.TEST.value}'
 GROUP BY delivery.endpoint_id, attempt.outcome
 """
 _ROW = f"({', '.join(['%s'] * (4 + len(_COUNTS)))})"
@@ -66,20 +68,15 @@ class Counts(NamedTuple):
 Counted = dict[tuple[uuid.UUID, str], Counts]
 
 
-def first_of(moment: datetime) -> uuid.UUID:
-    """Make the id that no attempt recorded at `moment` or later comes before."""
-    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
-
-
 def first_attempt(since: datetime) -> uuid.UUID | None:
     """Find the first attempt that was recorded since then."""
-    rows = execute("SELECT id FROM dispatch_attempt WHERE id >= %s ORDER BY id LIMIT 1", [first_of(since)])
+    rows = execute("SELECT id FROM dispatch_attempt WHERE id >= %s ORDER BY id LIMIT 1", [_first_id(since)])
     return to_uuid(rows[0][0]) if rows else None
 
 
 def count(start: datetime, end: datetime) -> Counted:
     """Count the attempts that were recorded from `start` until before `end`."""
-    rows = execute(_COUNT, [first_of(start), first_of(end)])
+    rows = execute(_COUNT, [_first_id(start), _first_id(end)])
     return {(to_uuid(row[0]), row[1]): Counts(row[2], tuple(row[3:])) for row in rows}
 
 
@@ -102,6 +99,10 @@ def sending() -> int:
     return int(
         execute("SELECT COUNT(*) FROM dispatch_delivery WHERE status = %s", [DeliveryStatus.SENDING.value])[0][0]
     )
+
+
+def _first_id(moment: datetime) -> uuid.UUID:
+    return ids.decode("att", first_id("att", moment))
 
 
 def _flat(counts: Counts) -> tuple[int, ...]:

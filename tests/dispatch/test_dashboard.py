@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from dispatch import rollups
+from dispatch import heartbeats, lanes, rollups
 from dispatch.states import Outcome
 from tests.admin_pages import page, text_of
 from tests.factories import AttemptFactory, DeliveryFactory, EndpointFactory
@@ -64,17 +64,23 @@ class TestSigns:
         return {sign["part"]: sign["is_well"] for sign in shown(client)["signs"]}
 
     def test_all_is_well(self, admin_client: Client):
-        rollups.run(timezone.now())
+        for role in ("beat", "housekeeping", "deliveries", "sweep"):
+            heartbeats.note(role, now=timezone.now())
         assert set(self.by_part(admin_client).values()) == {True}
 
-    def test_beat_is_missed(self, admin_client: Client):
-        assert self.by_part(admin_client)["Beat and housekeeping"] is False
-        rollups.run(timezone.now() - timedelta(minutes=5))
-        assert self.by_part(admin_client)["Beat and housekeeping"] is False
+    def test_what_was_not_seen_for_long_is_missed(self, admin_client: Client):
+        assert set(self.by_part(admin_client).values()) == {True, False}
+        heartbeats.note("beat", now=timezone.now() - timedelta(minutes=5))
+        heartbeats.note("deliveries", now=timezone.now())
+        assert self.by_part(admin_client) == {
+            "Redis": True,
+            "Beat": False,
+            "Housekeeping worker": False,
+            "Deliveries worker": True,
+            "Sweep": False,
+        }
 
     def test_redis_is_missed(self, admin_client: Client, settings: Settings):
-        from dispatch import lanes
-
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
         lanes.connect.cache_clear()
         try:

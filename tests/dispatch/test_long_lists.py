@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dispatch.models import Attempt, Delivery, Event
-from subscriptions import ids, statement_limit
+from subscriptions import statement_limit
 from tests.admin_pages import listed, messages_of, page, text_of
 from tests.factories import AttemptFactory, DeliveryFactory, EndpointFactory, EventFactory, SubscriberFactory
 
@@ -119,14 +119,6 @@ class TestFilters:
         new = EventFactory()
         assert listed(admin_client, Event, period="1h") == [new]
         assert listed(admin_client, Event, period="24h") == [new, old]
-
-
-def test_the_first_id_of_a_moment_comes_before_all_others():
-    now = timezone.now()
-    assert ids.first_of("evt", now) <= ids.encode("evt", ids.uuid7())
-    with time_machine.travel(now - timedelta(milliseconds=2), tick=False):
-        earlier = ids.encode("evt", ids.uuid7())
-    assert earlier < ids.first_of("evt", now)
 
 
 def test_rows_lead_to_what_they_belong_to(admin_client: Client):

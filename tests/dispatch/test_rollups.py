@@ -9,7 +9,8 @@ import pytest
 from dispatch import rollups, traffic
 from dispatch.models import Attempt, Period, Rollup, RollupState
 from dispatch.outbox.rollups import ALL_ENDPOINTS
-from dispatch.states import Outcome
+from dispatch.selection import first_id
+from dispatch.states import Outcome, Trigger
 from dispatch.tasks import roll_up
 from dispatch.traffic import Span
 from subscriptions import ids
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 def attempt(recorded_at: datetime, endpoint: Endpoint | None = None, **fields: Any) -> Attempt:
     """Record an attempt at a moment."""
-    first = ids.decode("att", ids.first_of("att", recorded_at))
+    first = ids.decode("att", first_id("att", recorded_at))
     key = ids.encode("att", uuid.UUID(int=first.int | uuid.uuid4().int & (1 << 62) - 1))
     delivery = DeliveryFactory(endpoint=endpoint or EndpointFactory())
     return AttemptFactory(id=key, delivery=delivery, started_at=recorded_at, **fields)
@@ -53,6 +54,12 @@ def test_attempts_are_counted_by_minute_hour_and_day():
     assert counted(Period.DAY) == {hour.replace(hour=0): 3, hour.replace(day=9, hour=0): 1}
     for span in (Span.DAY, Span.WEEK, Span.MONTH):
         assert traffic.traffic(span, NOW).attempts == (5 if span is Span.DAY else 6)
+
+
+def test_tests_are_not_counted():
+    attempt(NOW, trigger=Trigger.TEST.value)
+    rollups.run(NOW)
+    assert traffic.traffic(Span.HOUR, NOW).attempts == 0
 
 
 def test_running_again_changes_nothing():
