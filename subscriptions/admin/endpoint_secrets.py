@@ -56,7 +56,11 @@ class RotationForm(forms.Form):
 
 def show_new_secret(request: HttpRequest, secret: SigningSecret) -> None:
     """Show above the next page what the receiver needs of a new secret."""
-    if secret.public_key is None:
+    if secret.public_key is None and not request.user.has_perm(REVEAL):
+        messages.success(
+            request, f"{shortened(secret.endpoint.url)} has a new signing secret. Administrators can see it."
+        )
+    elif secret.public_key is None:
         show_once(request, f"The signing secret of {shortened(secret.endpoint.url)}", secret.value)
     else:
         url = shortened(secret.endpoint.url)
@@ -105,7 +109,7 @@ class SecretVerbs(RecordAdmin[Endpoint]):
         return [*pages, *super().get_urls()]
 
     def rotate_secret(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        endpoint = self.endpoint_to_change(request, object_id)
+        endpoint = self._endpoint_of_secrets(request, object_id)
         form = RotationForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
             try:
@@ -134,10 +138,8 @@ class SecretVerbs(RecordAdmin[Endpoint]):
         )
 
     def reveal_secret(self, request: HttpRequest, object_id: str, secret_id: str) -> HttpResponse:
-        endpoint = self.endpoint_to_change(request, object_id)
+        endpoint = self._endpoint_of_secrets(request, object_id)
         secret = _secret(endpoint, secret_id)
-        if not request.user.has_perm(REVEAL):
-            raise PermissionDenied
         revealed = secret.reveal(by=actor_of(request)) if request.method == "POST" else None
         return self.page_below(
             request,
@@ -149,7 +151,7 @@ class SecretVerbs(RecordAdmin[Endpoint]):
         )
 
     def expire_secret(self, request: HttpRequest, object_id: str, secret_id: str) -> HttpResponse:
-        endpoint = self.endpoint_to_change(request, object_id)
+        endpoint = self._endpoint_of_secrets(request, object_id)
         secret = _secret(endpoint, secret_id)
         if request.method == "POST":
             try:
@@ -175,6 +177,12 @@ class SecretVerbs(RecordAdmin[Endpoint]):
         if endpoint is None:
             raise Http404
         if not self.has_change_permission(request, endpoint):
+            raise PermissionDenied
+        return endpoint
+
+    def _endpoint_of_secrets(self, request: HttpRequest, object_id: str) -> Endpoint:
+        endpoint = self.endpoint_to_change(request, object_id)
+        if not request.user.has_perm(REVEAL):
             raise PermissionDenied
         return endpoint
 
