@@ -7,19 +7,10 @@ from dispatch.admin.filters import AttemptCodeClass, Period, endpoint, event_typ
 from dispatch.admin.links import endpoint_link, link
 from dispatch.admin.searching import SearchedList
 from dispatch.admin.text import code
-from dispatch.models import Attempt, Delivery
-from subscriptions.admin.base import PartInline, ReadOnly, moment
+from dispatch.models import Attempt
+from subscriptions.admin.base import ReadOnly, moment
 
 _AS_IT_WENT = ["outcome", "status_code", "error", moment("started_at"), "duration_ms", "remote_address", "worker"]
-
-
-class AttemptInline(ReadOnly, PartInline[Attempt, Delivery]):
-    model = Attempt
-    can_delete = False
-    readonly_fields = ["number", *_AS_IT_WENT]
-    fields = [*readonly_fields]
-    ordering = ["number"]
-    show_change_link = True
 
 
 @admin.register(Attempt)

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from dispatch.admin.attempt import AttemptInline
+from dispatch.admin.delivery_verbs import DeliveryVerbs
 from dispatch.admin.filters import DeliveryCodeClass, Period, endpoint, event_type, subscriber
 from dispatch.admin.links import endpoint_link, link
 from dispatch.admin.searching import SearchedList
@@ -41,7 +41,7 @@ class DeliveryInline(ReadOnly, PartInline[Delivery, Event]):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnly, SearchedList[Delivery]):
+class DeliveryAdmin(ReadOnly, DeliveryVerbs, SearchedList[Delivery]):
     list_display = [
         moment("created_at"),
         "status",
@@ -74,7 +74,6 @@ class DeliveryAdmin(ReadOnly, SearchedList[Delivery]):
             {"fields": ["claimed_by", moment("claimed_at"), moment("lease_expires_at")], "classes": ["collapse"]},
         ),
     ]
-    inlines = [AttemptInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).defer("event__payload")
