@@ -80,7 +80,7 @@ def test_a_failed_delivery_is_retried(admin_client: Client):
     assert verb(delivery, "retry") in text_of(admin_client.get(page(delivery)))
     response = admin_client.post(verb(delivery, "retry"))
     delivery.refresh_from_db()
-    assert (delivery.status, delivery.trigger) == ("pending", "manual")
+    assert (delivery.status, delivery.manual_attempt) == ("pending", 4)
     assert messages_of(response) == ["It goes out as soon as it is its endpoint's turn."]
 
 
