@@ -32,6 +32,8 @@ KINDS = ("Logistics", "Foods", "Energy", "Media", "Health", "Robotics", "Travel"
 PURPOSES = ("billing", "crm", "warehouse", "analytics", "support", "search")
 _DAY_AND_NIGHT = 0.7
 _DAY = 86400.0
+# Requests that go over a connection that was open already.
+_CONNECTED = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class DemoEndpoint(NamedTuple):
 
     id: uuid.UUID
     habit: Habit
+    head: uuid.UUID
 
 
 class DemoSubscriber(NamedTuple):
@@ -88,6 +91,7 @@ DELIVERY_COLUMNS = (
 ATTEMPT_COLUMNS = (
     *("id", "delivery_id", "number", "outcome", "status_code", "error", "started_at", "duration_ms"),
     *("remote_address", "response_headers", "response_body", "worker"),
+    *("dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "request_head_id"),
 )
 _HEADERS = json.dumps({"Content-Type": "application/json", "Server": "nginx"})
 
@@ -154,7 +158,7 @@ class Past:
         while due <= self._now and status is DeliveryStatus.PENDING:
             number += 1
             succeeds = self._chance.random() >= endpoint.habit.chance
-            row = self._attempt(delivery_id, number, endpoint.habit, succeeds, due)
+            row = self._attempt(delivery_id, number, endpoint, succeeds, due)
             rows.attempts.append(row)
             outcome, code = row[3], row[4]
             ended = due + row[7] / 1000
@@ -172,7 +176,10 @@ class Past:
             )
         )
 
-    def _attempt(self, delivery_id: uuid.UUID, number: int, habit: Habit, succeeds: bool, at: float) -> tuple[Any, ...]:
+    def _attempt(
+        self, delivery_id: uuid.UUID, number: int, endpoint: DemoEndpoint, succeeds: bool, at: float
+    ) -> tuple[Any, ...]:
+        habit = endpoint.habit
         took = (habit.median_ms if succeeds else habit.failure_ms) * self._chance.lognormvariate(0, 0.5)
         took = max(1, round(min(15_000, took)))
         answered = succeeds or habit.status_code is not None
@@ -181,7 +188,15 @@ class Past:
             *((Outcome.SUCCESS.value, 200, "") if succeeds else (habit.outcome.value, habit.status_code, habit.error)),
             *(_time(at), took, "192.0.2.10:443" if answered else "", _HEADERS if answered else "{}"),
             *('{"ok":true}' if succeeds else '{"error":"try again later"}' if answered else "", "demo"),
+            *(self._parts(took) if answered else (None, None, None, None)),
+            endpoint.head,
         )
+
+    def _parts(self, took: int) -> tuple[int | None, ...]:
+        """Divide a duration. Most connections were open already."""
+        if self._chance.random() < _CONNECTED:
+            return None, None, None, took * 9 // 10
+        return took // 10, took // 5, took // 4, took * 2 // 5
 
     def _id(self, at: float) -> uuid.UUID:
         """Make a UUID version 7 of that moment."""

@@ -1,5 +1,6 @@
 from dispatch.admin.attempt import AttemptAdmin
 from dispatch.admin.delivery import DeliveryAdmin
+from dispatch.admin.endpoint import EndpointPages
 from dispatch.admin.event import EventAdmin
 
-__all__ = ["AttemptAdmin", "DeliveryAdmin", "EventAdmin"]
+__all__ = ["AttemptAdmin", "DeliveryAdmin", "EndpointPages", "EventAdmin"]

@@ -23,7 +23,8 @@ from dispatch.demo_data import (
     habit,
     subscriber_number,
 )
-from dispatch.models import Attempt, Delivery, Event, Rollup, RollupState
+from dispatch.heads import head_of
+from dispatch.models import Attempt, Delivery, Event, RequestHead, Rollup, RollupState
 from dispatch.outbox.loading import Loader
 from subscriptions import ids
 from subscriptions.models import Endpoint, EndpointState, EventType, Subscriber
@@ -110,7 +111,7 @@ def _subscriber(number: int) -> DemoSubscriber:
             event_types=["*"],
             description=f"{name}: {purpose}",
         )
-        endpoints.append(DemoEndpoint(ids.decode("ep", endpoint.pk), habit(chance)))
+        endpoints.append(DemoEndpoint(ids.decode("ep", endpoint.pk), habit(chance), _head(endpoint)))
         _change_state(endpoint, number)
     for event_type in EVENT_TYPES:
         if not EventType.objects.filter(name=event_type).exists():
@@ -124,3 +125,19 @@ def _change_state(endpoint: Endpoint, number: int) -> None:
         endpoint.change_state(EndpointState.PAUSED, reason="Paused by demo.", now=now)
     elif number % _DISABLED_EVERY == _DISABLED_EVERY - 1:
         endpoint.change_state(EndpointState.DISABLED, reason="The receiver answered 410: gone.", now=now)
+
+
+def _head(endpoint: Endpoint) -> uuid.UUID:
+    """Write how requests to an endpoint begin."""
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": settings.WEBHOOKS_USER_AGENT,
+        "webhook-id": "evt",
+        "webhook-timestamp": "0",
+        "webhook-signature": "v1,demo",
+    }
+    head = head_of(endpoint.url, headers, message_id="evt", timestamp=0, has_token=False)
+    RequestHead.objects.get_or_create(
+        id=head.id, defaults={"url": head.url, "headers": [list(each) for each in head.headers]}
+    )
+    return head.id
