@@ -28,6 +28,7 @@ from dispatch.models import Attempt, Delivery, Event, RequestHead, Rollup, Rollu
 from dispatch.outbox.loading import Loader
 from subscriptions import ids
 from subscriptions.models import Endpoint, EndpointState, EventType, Subscriber
+from subscriptions.payload_format import PayloadFormat
 
 _SEED = 1
 _BATCH = 20_000
@@ -136,8 +137,15 @@ def _head(endpoint: Endpoint) -> uuid.UUID:
         "webhook-timestamp": "0",
         "webhook-signature": "v1,demo",
     }
-    head = head_of(endpoint.url, headers, message_id="evt", timestamp=0, has_token=False)
+    head = head_of(
+        endpoint.url, headers, message_id="evt", timestamp=0, has_token=False, payload_format=PayloadFormat.DATA
+    )
     RequestHead.objects.get_or_create(
-        id=head.id, defaults={"url": head.url, "headers": [list(each) for each in head.headers]}
+        id=head.id,
+        defaults={
+            "url": head.url,
+            "headers": [list(each) for each in head.headers],
+            "payload_format": head.payload_format,
+        },
     )
     return head.id
