@@ -6,11 +6,12 @@ class DispatchConfig(AppConfig):
     name = "dispatch"
 
     def ready(self) -> None:
-        from dispatch import roles, wake
-        from subscriptions import challenge_calls, ids, lane_calls
+        from dispatch import roles, telling, wake
+        from subscriptions import challenge_calls, ids, lane_calls, notices
 
         challenge_calls.when_due(wake.call_challenges)
         lane_calls.when_active(lambda endpoint_id: wake.wake([ids.decode("ep", endpoint_id)]))
         lane_calls.when_removed(wake.call_emptying)
+        notices.when_told(telling.tell)
         # This app's permissions are made last: by now there are all.
         post_migrate.connect(roles.make_roles, sender=self)

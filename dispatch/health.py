@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 
 from dispatch.endpoint_gone import disable
 from dispatch.models import EndpointHealth
-from dispatch.notices import Notice, note
-from subscriptions import ids
+from subscriptions import ids, notices
+from subscriptions.notices import Happened, NoticeKind
 
 _WRITTEN = [field.attname for field in EndpointHealth._meta.concrete_fields if not field.primary_key]
 
@@ -67,6 +68,12 @@ def write(noted: Sequence[Noted], now: datetime) -> list[uuid.UUID]:
     """Write down what was noted. Return the ids of endpoints that were disabled by it."""
     if not noted:
         return []
+    # What operators are told is written with it.
+    with transaction.atomic():
+        return _write(noted, now)
+
+
+def _write(noted: Sequence[Noted], now: datetime) -> list[uuid.UUID]:
     keys = {each.endpoint_id: ids.encode("ep", each.endpoint_id) for each in noted}
     rows = EndpointHealth.objects.in_bulk(list(keys.values()))
     changed = []
@@ -86,21 +93,27 @@ def _apply(noted: Noted, row: EndpointHealth, now: datetime) -> None:
         row.forget()
     was_bad = row.warned or row.pauses
     if noted.has_succeeded:
-        row.forget()
         if was_bad:
-            note(Notice.RECOVERED, noted.endpoint_id, "A delivery succeeded again.")
+            _tell(NoticeKind.ENDPOINT_RECOVERED, "success", "A delivery succeeded again.", row, now)
+        row.forget()
     if noted.first_failure_at is not None and noted.last_failure_at is not None:
         row.add_failures(noted.failures, first_at=noted.first_failure_at, last_at=noted.last_failure_at)
     if noted.is_changed:
         if noted.pauses == 1 and row.pauses == 0:
-            note(Notice.FAILING, noted.endpoint_id, "Most attempts fail: its breaker has opened, deliveries wait.")
+            reason = "Most attempts fail: its breaker has opened, deliveries wait."
+            _tell(NoticeKind.ENDPOINT_FAILING, "breaker", reason, row, now)
         row.closed_until, row.closed_because, row.pauses = noted.closed_until, noted.closed_because, noted.pauses
     # The row's warning is given once: it is written down before anybody is told.
     if (warning := row.due_warning(after=_after())) != 0:
         row.warned = warning
         text = f"Nothing has succeeded since {row.failing_since:%Y-%m-%d %H:%M} UTC: {warning} % of the time is over"
-        note(Notice.FAILING, noted.endpoint_id, f"{text} after which it is disabled.")
+        _tell(NoticeKind.ENDPOINT_FAILING, f"warning_{warning}", f"{text} after which it is disabled.", row, now)
     row.noted_at = now
+
+
+def _tell(kind: NoticeKind, cause: str, reason: str, row: EndpointHealth, now: datetime) -> None:
+    facts = {"failing_since": row.failing_since, "failures": row.failures}
+    notices.tell(Happened(kind, cause, reason, now, row.endpoint_id, facts))
 
 
 def _judge(endpoint_id: uuid.UUID, row: EndpointHealth, now: datetime) -> bool:
@@ -110,7 +123,12 @@ def _judge(endpoint_id: uuid.UUID, row: EndpointHealth, now: datetime) -> bool:
     if not row.is_hopeless(after=_after(), span=span, attempts=configured.disable_attempts):
         return False
     since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
-    disable(endpoint_id, reason=f"Nothing has succeeded since {since}, in {row.failures} attempts.", now=now)
+    disable(
+        endpoint_id,
+        reason=f"Nothing has succeeded since {since}, in {row.failures} attempts.",
+        cause="hopeless",
+        now=now,
+    )
     return True
 
 

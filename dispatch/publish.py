@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from dispatch import outbox, wake
+from dispatch import operational, outbox, wake
 from dispatch.models import Delivery, Event
 from dispatch.outbox import NewEvent
 from subscriptions import channels, ids, patterns, payload_schemas
@@ -200,6 +200,8 @@ def _checked_type(wanted: Wanted) -> str:
         patterns.check_name(name)
     except patterns.InvalidEventType as error:
         raise PublishRefused("type", str(error)) from error
+    if operational.is_reserved(name):
+        raise PublishRefused("type", f"Types that begin with {operational.PREFIX} are the dispatcher's own.")
     known = EventType.objects.known(name)
     if known is None:
         if settings.WEBHOOKS.enforce_event_types:

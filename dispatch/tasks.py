@@ -10,8 +10,23 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from redis import RedisError
 
-from dispatch import bulk, emptying, fan_out, heartbeats, lanes, process, rollups, sweep, wake
-from subscriptions.models import EndpointTls, IdempotentAnswer
+from dispatch import (
+    backlog,
+    bulk,
+    emptying,
+    exhausted,
+    expiring,
+    fan_out,
+    heartbeats,
+    lanes,
+    mailer,
+    mails,
+    process,
+    rollups,
+    sweep,
+    wake,
+)
+from subscriptions.models import IdempotentAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -102,10 +117,22 @@ def roll_up(**_: Any) -> None:
 
 @shared_task(name=wake.WARN)
 def warn_of_expiring_certificates(**_: Any) -> None:
-    """Log which endpoints' certificates end soon. Beat asks for it once a day."""
+    """Log which endpoints' certificates end soon, and tell operators. Beat asks for it once a day."""
     try:
-        for tls in EndpointTls.objects.expiring(now := datetime.now(UTC)).iterator():
-            logger.warning("endpoint %s: %s", tls.endpoint_id, " ".join(tls.warnings(now)))
+        expiring.tell_of_expiring(datetime.now(UTC))
+    except _DATABASE_LOST as error:
+        _let_go_of_database(error)
+
+
+@shared_task(name=wake.TELL)
+def tell_operators(**_: Any) -> None:
+    """Tell operators what has to be looked for, and have the mails sent that are due. Beat asks for it."""
+    now = datetime.now(UTC)
+    try:
+        exhausted.tell_of_exhausted(now)
+        backlog.tell_of_backlog(now)
+        mails.write_due(now)
+        mailer.start()
     except _DATABASE_LOST as error:
         _let_go_of_database(error)
 

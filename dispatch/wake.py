@@ -37,6 +37,7 @@ HEARTBEAT = "dispatch.tasks.heartbeat"
 EMPTY = "dispatch.tasks.empty_deleted_endpoints"
 ROLL_UP = "dispatch.tasks.roll_up"
 WARN = "dispatch.tasks.warn_of_expiring_certificates"
+TELL = "dispatch.tasks.tell_operators"
 DELIVERIES = "deliveries"
 HOUSEKEEPING = "housekeeping"
 # How long a message that calls a pump may be on its way before another one is sent.

@@ -5,7 +5,7 @@ from typing import Any
 
 import factory
 
-from dispatch.models import Attempt, BulkJob, Delivery, Event
+from dispatch.models import Attempt, BulkJob, Delivery, Event, Mail, Notice
 from dispatch.states import Outcome
 from subscriptions import ids, signing_secrets
 from subscriptions.models import (
@@ -165,3 +165,30 @@ class BulkJobFactory(factory.django.DjangoModelFactory[BulkJob]):
     total = 1
     until = factory.LazyFunction(ids.uuid7)
     created_at = NOON
+
+
+class NoticeFactory(factory.django.DjangoModelFactory[Notice]):
+    """A notice of an endpoint that was disabled, which is to be mailed."""
+
+    class Meta:
+        model = Notice
+
+    kind = "endpoint.disabled"
+    cause = "gone"
+    endpoint = factory.SubFactory(EndpointFactory)
+    reason = "The receiver answered 410 Gone."
+    data = factory.LazyFunction(lambda: {"type": "operational.endpoint.disabled"})
+    occurred_at = NOON
+
+
+class MailFactory(factory.django.DjangoModelFactory[Mail]):
+    """A mail that is due."""
+
+    class Meta:
+        model = Mail
+
+    address = "ada@example.com"
+    subject = "[webhooks] Endpoint disabled"
+    body = "This is what has happened.\n"
+    created_at = NOON
+    due_at = NOON

@@ -66,6 +66,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "events/batch/": {"POST": "ap"},
     "events/feed/": {"GET": "ars"},
     "events/{event}/": {"GET": "ars"},
+    "events/{event}/why/": {"GET": "ars"},
     "jobs/": {"GET": "ars"},
     "jobs/{job}/": {"GET": "ars"},
     "jobs/{job}/stop/": {"POST": "as"},

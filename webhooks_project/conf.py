@@ -14,6 +14,8 @@ from dispatch.egress_proxy import EgressProxy
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 EncryptionKey = NewType("EncryptionKey", str)
+EmailAddress = NewType("EmailAddress", str)
+BaseUrl = NewType("BaseUrl", str)
 # Everybody knows it.
 DEBUG_ENCRYPTION_KEY = EncryptionKey(base64.b64encode(b"only-for-debugging".ljust(32)).decode())
 
@@ -28,6 +30,8 @@ _MAY_BE_ZERO = {
     "https_only",
     "ownership_challenge",
     "challenge_schedule",
+    "mail_schedule",
+    "mail_subscribers",
     "retry_schedule",
     "retry_jitter",
     "retry_after_max",
@@ -230,6 +234,30 @@ class WebhookSettings:
     hsts: float = _setting(
         0, "Seconds that browsers come over https only, once they did (HSTS). Told where `WEBHOOKS_BEHIND_TLS` is set."
     )
+    operator_emails: tuple[EmailAddress, ...] = _setting(
+        (), "Addresses that are told by mail what operators should know. Needs `EMAIL_URL`."
+    )
+    mail_subscribers: bool = _setting(
+        False, "Tell subscribers that have a contact address by mail too, about their own endpoints. Needs `EMAIL_URL`."
+    )
+    public_url: BaseUrl | None = _setting(  # noqa: RUF009 - a field as all others
+        None, "Address of the web server for links in mails, such as `https://hooks.example.com`."
+    )
+    mail_timeout: float = _setting(10, "Seconds to wait for each answer of the mail server.")
+    mail_schedule: tuple[float, ...] = _setting(
+        (60, 300, 1800, 3600, 7200, 14400, 28800, 86400, 86400),
+        "Seconds from a failed try to send a mail to the next, one number per retry. After the last it is given up.",
+    )
+    tell_interval: float = _setting(
+        60, "Seconds between two looks for what operators are told of: failed deliveries, the backlog, mails."
+    )
+    backlog_age: float = _setting(
+        300, "Seconds that the oldest due delivery may have waited before operators are told, if it gets worse."
+    )
+    tell_again: float = _setting(
+        3600,
+        "Seconds after which operators are told again of what lasts: a backlog that grows, an endpoint that fails.",
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -304,6 +332,20 @@ def _encryption_key(text: str) -> EncryptionKey:
     return EncryptionKey(key)
 
 
+def _email_address(text: str) -> EmailAddress:
+    name, at, host = text.rpartition("@")
+    if not (name and at and host) or any(each.isspace() for each in text) or not text.isprintable():
+        raise ValueError(f"{text!r} is no e-mail address")
+    return EmailAddress(text)
+
+
+def _base_url(text: str) -> BaseUrl | None:
+    address = text.strip().rstrip("/")
+    if address and not address.startswith(("https://", "http://")):
+        raise ValueError("it must begin with https:// or http://")
+    return BaseUrl(address) or None
+
+
 def _proxy(text: str) -> EgressProxy | None:
     return egress_proxy.read(text) if text.strip() else None
 
@@ -319,6 +361,8 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     tuple[Network, ...]: _list_of(ipaddress.ip_network),
     tuple[range, ...]: _list_of(_ports),
     tuple[EncryptionKey, ...]: _list_of(_encryption_key),
+    tuple[EmailAddress, ...]: _list_of(_email_address),
+    BaseUrl | None: _base_url,
 }
 
 

@@ -9,7 +9,7 @@ import dj_database_url
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
-from webhooks_project import conf, look, version
+from webhooks_project import conf, look, mail_url, version
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -198,7 +198,29 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="6", minute="0"),
         "options": {"expires": 3600},
     },
+    "tell_operators": {
+        "task": "dispatch.tasks.tell_operators",
+        "schedule": WEBHOOKS.tell_interval,
+        "options": {"expires": WEBHOOKS.tell_interval},
+    },
 }
+
+try:
+    MAIL_SERVER = mail_url.read(os.environ.get("EMAIL_URL", ""))
+except mail_url.InvalidMailUrl as error:
+    raise ImproperlyConfigured(str(error)) from None
+if MAIL_SERVER is None and (WEBHOOKS.operator_emails or WEBHOOKS.mail_subscribers):
+    raise ImproperlyConfigured(
+        "EMAIL_URL is not set, so nobody can be told by mail. Set it to your mail server, such as "
+        "smtp+tls://user:password@mail.example.com:587, or take WEBHOOKS_OPERATOR_EMAILS and "
+        "WEBHOOKS_MAIL_SUBSCRIBERS away."
+    )
+if MAIL_SERVER is not None:
+    EMAIL_HOST, EMAIL_PORT = MAIL_SERVER.host, MAIL_SERVER.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER.user, MAIL_SERVER.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL_SERVER.starts_tls, MAIL_SERVER.is_tls
+EMAIL_TIMEOUT = WEBHOOKS.mail_timeout
+DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM", "webhooks@localhost")
 
 LOGGING = {
     "version": 1,

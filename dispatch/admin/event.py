@@ -11,6 +11,7 @@ from dispatch.admin.delivery import DeliveryInline
 from dispatch.admin.filters import Period, event_type, subscriber
 from dispatch.admin.searching import SearchedList
 from dispatch.admin.text import code
+from dispatch.admin.why import WhyPage
 from dispatch.models import Event
 from dispatch.publish import PublishRefused, publish_event
 from subscriptions.admin.base import moment
@@ -42,7 +43,7 @@ class PublishForm(ModelForm[Event]):
 
 
 @admin.register(Event)
-class EventAdmin(SearchedList[Event], RegisteringAdmin[Event]):
+class EventAdmin(SearchedList[Event], RegisteringAdmin[Event], WhyPage):
     """Events, which are published here too, but never changed or deleted."""
 
     list_display = ["id", "type", "subscriber", "idempotency_key", moment("created_at")]
@@ -51,7 +52,7 @@ class EventAdmin(SearchedList[Event], RegisteringAdmin[Event]):
     search_fields = ["type__exact"]
     search_help_text = "Id of an event, delivery or subscriber, uid, idempotency key or event type."
     id_lookups = {"evt": "pk", "dlv": "deliveries", "sub": "subscriber"}
-    fields = ["id", "type", "subscriber", "idempotency_key", moment("created_at"), "data"]
+    fields = ["id", "type", "subscriber", "idempotency_key", moment("created_at"), "why", "data"]
     inlines = [DeliveryInline]
     add_form = PublishForm
     add_fields = ["type", "subscriber", "data"]

@@ -1,12 +1,14 @@
 from django.urls import path, re_path
 
 from dispatch.api import attempt_views, delivery_views, endpoint_views, feed_views, health, views
+from dispatch.api.why_view import WhyView
 
 urlpatterns = [
     path("events/", views.Events.as_view()),
     path("events/batch/", views.EventBatch.as_view()),
     path("events/feed/", feed_views.Feed.as_view()),
     path("events/<str:id>/", views.OneEvent.as_view()),
+    path("events/<str:id>/why/", WhyView.as_view()),
     path("deliveries/", delivery_views.Deliveries.as_view(), name="api-deliveries"),
     path("deliveries/retry/", delivery_views.BulkRetry.as_view()),
     path("deliveries/cancel/", delivery_views.BulkCancel.as_view()),

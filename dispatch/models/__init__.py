@@ -4,8 +4,11 @@ from dispatch.models.delivery import Delivery
 from dispatch.models.endpoint_health import EndpointHealth
 from dispatch.models.event import Event
 from dispatch.models.heartbeat import Heartbeat
+from dispatch.models.mail import Mail
+from dispatch.models.notice import MailState, Notice
 from dispatch.models.request_head import RequestHead
 from dispatch.models.rollup import Period, Rollup, RollupState
+from dispatch.models.watch import Watch
 
 __all__ = [
     "Attempt",
@@ -16,8 +19,12 @@ __all__ = [
     "EndpointHealth",
     "Event",
     "Heartbeat",
+    "Mail",
+    "MailState",
+    "Notice",
     "Period",
     "RequestHead",
     "Rollup",
     "RollupState",
+    "Watch",
 ]

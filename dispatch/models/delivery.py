@@ -1,5 +1,5 @@
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from dispatch.models.event import Event
 from dispatch.states import DeliveryStatus, Outcome, Trigger
@@ -43,6 +43,9 @@ class Delivery(models.Model):
         help_text="Why its attempts are made.",
     )
     manual_attempt = models.PositiveSmallIntegerField(null=True, help_text="Number of the attempt asked for last.")
+    told_attempts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False, help_text="After how many attempts operators were told that it failed."
+    )
 
     line = models.CharField(
         max_length=200,
@@ -96,6 +99,12 @@ class Delivery(models.Model):
             # Serves lists of what was not delivered. Costs nothing while a delivery goes well.
             models.Index(
                 "status", "id", name="dispatch_delivery_undelivered", condition=Q(status__in=["failed", "cancelled"])
+            ),
+            # Serves outbox.take_untold: which have failed without anybody having been told?
+            models.Index(
+                "id",
+                name="dispatch_delivery_untold",
+                condition=Q(status="failed", attempt_count__gt=F("told_attempts")),
             ),
         ]
 

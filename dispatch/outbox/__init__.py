@@ -16,6 +16,7 @@ from django.db import connection
 from dispatch.outbox import fan_out_postgresql, fan_out_sqlite, postgresql, sqlite
 from dispatch.outbox.asked import Moved, cancel, insert_heads, insert_test, retry, take_test
 from dispatch.outbox.ordered import InLine, claim_in_order, head_of, leave_lines, lined_lanes
+from dispatch.outbox.untold import Untold, take_untold
 from dispatch.outbox.values import (
     Attempted,
     Claim,
@@ -40,6 +41,7 @@ __all__ = [
     "Moved",
     "NewEvent",
     "PendingLane",
+    "Untold",
     "cancel",
     "cancel_pending",
     "claim",
@@ -59,6 +61,7 @@ __all__ = [
     "pending_lanes",
     "retry",
     "take_test",
+    "take_untold",
     "unclaim",
     "unfinished_events",
 ]

@@ -29,6 +29,7 @@ class SubscriberAdmin(RemovingAdmin[Subscriber]):
         "name",
         "uid",
         "contact_email",
+        "is_operator",
         "metadata",
         "rate_limit",
         "rate_period",

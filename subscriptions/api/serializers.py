@@ -82,6 +82,7 @@ class SubscriberSerializer(ShowsRateLimit, serializers.Serializer[Subscriber]):
     name = serializers.CharField()
     contact_email = serializers.CharField()
     metadata = AnyJsonField()
+    is_operator = serializers.BooleanField()
     created_at = serializers.DateTimeField()
 
 
@@ -94,6 +95,8 @@ class SubscriberChange(TakesRateLimit, Input):
 
 class NewSubscriber(SubscriberChange):
     name = TextField()
+    # Only here: whom operational events go to is not changed with a subscriber's other fields.
+    is_operator = serializers.BooleanField(required=False)
 
 
 class EventTypeSerializer(serializers.Serializer[EventType]):

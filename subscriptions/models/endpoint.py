@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 
-from subscriptions import endpoint_urls, lane_calls, patterns, signature_schemes, signing_secrets
+from subscriptions import endpoint_urls, lane_calls, notices, patterns, signature_schemes, signing_secrets
 from subscriptions.fields import PublicIdField
 from subscriptions.models import endpoint_moves
 from subscriptions.models.audit import PLATFORM, Action, Actor, record
@@ -19,8 +19,12 @@ from subscriptions.models.flow_control import FlowControl
 from subscriptions.models.ownership import OwnershipManager, ProvesOwnership
 from subscriptions.models.removal import Removable, remove_endpoints
 from subscriptions.models.subscriber import Subscriber
+from subscriptions.notices import Happened, NoticeKind
 from subscriptions.signature_schemes import Schemes
 from subscriptions.signing_secrets import Kind
+
+# The cause of a notice where somebody asked for what happened.
+ASKED = "asked"
 
 if TYPE_CHECKING:
     from subscriptions.models.endpoint_tls import EndpointTls
@@ -301,12 +305,22 @@ class Endpoint(FlowControl, ProvesOwnership, DeliverySettings, Removable):
         remove_endpoints(Endpoint.objects.filter(pk=self.pk), now=now, by=by)
 
     @transaction.atomic
-    def change_state(self, state: EndpointState, *, reason: str, now: datetime, by: Actor = PLATFORM) -> None:
+    def change_state(
+        self, state: EndpointState, *, reason: str, now: datetime, by: Actor = PLATFORM, cause: str = ASKED
+    ) -> None:
         """Make the endpoint active, paused or disabled, and remember why and since when.
 
-        One whose URL still owes an answer becomes unverified where it was to become active.
+        One whose URL still owes an answer becomes unverified where it was to become active. `cause` is a word for the
+        notice of an endpoint that is disabled.
         """
-        record(_BECOMES[state, self.state == EndpointState.PAUSED], self, by=by, detail=reason)
+        before = self._row().select_for_update().get()
+        record(_BECOMES[state, before.state == EndpointState.PAUSED], self, by=by, detail=reason)
+        if state is EndpointState.DISABLED and before.state != state:
+            facts = {"state_before": before.state}
+            notices.tell(Happened(NoticeKind.ENDPOINT_DISABLED, cause, reason, now, self.pk, facts))
+        elif before.state == EndpointState.DISABLED and state is not EndpointState.DISABLED:
+            facts = {"disabled_since": before.state_changed_at, "disabled_reason": before.state_reason}
+            notices.tell(Happened(NoticeKind.ENDPOINT_ENABLED, ASKED, "Somebody asked for it.", now, self.pk, facts))
         moved = ["state", "state_reason", "state_changed_at"]
         if state is EndpointState.ACTIVE:
             if self.still_owes_answer():

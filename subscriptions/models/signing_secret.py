@@ -3,11 +3,12 @@ from datetime import datetime, timedelta
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
-from subscriptions import signing_secrets
+from subscriptions import notices, signing_secrets
 from subscriptions.encrypted_fields import EncryptedTextField
 from subscriptions.fields import PublicIdField
 from subscriptions.models.audit import Action, Actor, record
 from subscriptions.models.endpoint import Endpoint
+from subscriptions.notices import Happened, NoticeKind
 from subscriptions.signing_secrets import Kind
 
 DEFAULT_OVERLAP = timedelta(hours=24)
@@ -68,6 +69,9 @@ class SigningSecretQuerySet(models.QuerySet["SigningSecret"]):
             each.end(now + overlap, by=by)
         if overlap and len(others) >= MAX_VALID:
             raise ValidationError(f"{len(others)} secrets are valid already. Let one expire first.")
+        facts = {"secret": secret.pk, "others_sign_until": now + overlap if others else None}
+        reason = "It has a new signing secret."
+        notices.tell(Happened(NoticeKind.ENDPOINT_SECRET_ROTATED, "rotation", reason, now, endpoint.pk, facts))
         return secret
 
 

@@ -44,6 +44,11 @@ class Subscriber(HasRateLimit, Removable):
     name = models.CharField(max_length=200)
     contact_email = models.EmailField(blank=True, help_text="Who is told when its endpoints are in trouble.")
     metadata = models.JSONField(default=dict, blank=True, help_text="The platform's own notes.")
+    is_operator = models.BooleanField(
+        "operators",
+        default=False,
+        help_text="Its endpoints are those of the people who run this dispatcher: they get operational events.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = SubscriberManager()
@@ -59,6 +64,10 @@ class Subscriber(HasRateLimit, Removable):
                 violation_error_code="unique",
                 violation_error_message="Subscriber with this Uid already exists.",
             ),
+        ]
+        indexes = [
+            # Serves dispatch.operational: whom to tell? Very few rows.
+            models.Index("id", name="subscriptions_sub_operators", condition=models.Q(is_operator=True)),
         ]
 
     def __str__(self) -> str:

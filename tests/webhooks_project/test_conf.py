@@ -96,6 +96,14 @@ FIELDS += [
     ("login_pause", 900, "60", 60.0),
     ("behind_tls", False, "yes", True),
     ("hsts", 0, "31536000", 31536000.0),
+    ("operator_emails", (), "ada@example.com, bob@example.com", ("ada@example.com", "bob@example.com")),
+    ("mail_subscribers", False, "true", True),
+    ("public_url", None, "https://hooks.example.com/", "https://hooks.example.com"),
+    ("mail_timeout", 10, "2.5", 2.5),
+    ("mail_schedule", (60, 300, 1800, 3600, 7200, 14400, 28800, 86400, 86400), "0, 0.5,30", (0.0, 0.5, 30.0)),
+    ("tell_interval", 60, "5", 5.0),
+    ("backlog_age", 300, "60", 60.0),
+    ("tell_again", 3600, "600", 600.0),
 ]
 KEY = "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE="
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]
@@ -171,6 +179,9 @@ def test_an_empty_list_is_a_list_without_members(text: str) -> None:
         ("WEBHOOKS_ALLOWED_PORTS", "8000-", "'8000-' is no port, or range of ports, from 1 to 65535"),
         ("WEBHOOKS_ALLOWED_PORTS", "https", "'https' is no port, or range of ports, from 1 to 65535"),
         ("WEBHOOKS_HTTPS_ONLY", "maybe", "write true or false"),
+        ("WEBHOOKS_OPERATOR_EMAILS", "ada", "'ada' is no e-mail address"),
+        ("WEBHOOKS_OPERATOR_EMAILS", "ada@x y", "'ada@x y' is no e-mail address"),
+        ("WEBHOOKS_PUBLIC_URL", "hooks.example.com", "it must begin with https:// or http://"),
         ("WEBHOOKS_DNS_TIMEOUT", "5s", "could not convert string to float: '5s'"),
     ],
 )

@@ -21,12 +21,21 @@ def test_a_subscriber_is_created_and_read_by_id_and_by_uid(api: ApiClient):
         "name": "Acme",
         "contact_email": "",
         "metadata": {},
+        "is_operator": False,
         "rate_limit": None,
         "rate_period": "second",
         "created_at": subscriber.created_at.isoformat().replace("+00:00", "Z"),
     }
     for text in (subscriber.id, "acme"):
         assert api.get(f"subscribers/{text}/").json() == response.json()
+
+
+def test_operators_and_whom_to_tell_of_trouble_are_named_when_it_is_created(api: ApiClient):
+    body = {"name": "Operations", "is_operator": True, "contact_email": "ops@example.com"}
+    created = api.post("subscribers/", body).json()
+    assert (created["is_operator"], created["contact_email"]) == (True, "ops@example.com")
+    refused = api.post("subscribers/", {"name": "Acme", "contact_email": "nobody"})
+    assert_refused(refused, "contact_email", "Enter a valid email address.")
 
 
 def test_a_subscriber_needs_no_uid(api: ApiClient):
