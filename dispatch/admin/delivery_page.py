@@ -3,13 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dispatch import command_lines
 from dispatch.models import Attempt, Delivery
 from dispatch.states import DeliveryStatus, Outcome
-from subscriptions.models import EndpointState
+from dispatch.why import why_of
 
 # Attempts that are shown in full: more than any schedule has, but each can be asked for by hand.
 SHOWN = 50
@@ -45,43 +45,6 @@ def pretty(text: str) -> str:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
         return text
-
-
-def why(delivery: Delivery, now: datetime) -> str:
-    """Say in a sentence where a delivery stands, why, and what to do about it."""
-    match DeliveryStatus(delivery.status):
-        case DeliveryStatus.DELIVERED:
-            return f"Delivered at attempt {delivery.attempt_count}."
-        case DeliveryStatus.SENDING:
-            return f"Is being sent, as attempt {delivery.attempt_count}."
-        case DeliveryStatus.CANCELLED:
-            return f"Cancelled: {delivery.note or 'nobody wrote down why.'}"
-        case DeliveryStatus.FAILED:
-            outcome = delivery.get_last_outcome_display().lower()
-            return f"Failed after {delivery.attempt_count} attempts, the last with: {outcome}. It can be retried."
-        case DeliveryStatus.PENDING:
-            return _why_pending(delivery, now)
-
-
-def _why_pending(delivery: Delivery, now: datetime) -> str:
-    endpoint = delivery.endpoint
-    match EndpointState(endpoint.state):
-        case EndpointState.PAUSED:
-            return f"Waits until its endpoint is resumed. {endpoint.state_reason}".strip()
-        case EndpointState.UNVERIFIED:
-            return "Waits until its endpoint has answered its ownership challenge."
-        case EndpointState.DISABLED:
-            return "Its endpoint is disabled: it will be cancelled."
-        case _:
-            pass
-    due = delivery.next_attempt_at
-    if due is None or due <= now:
-        return "Is due: it goes out as soon as it is its endpoint's turn. Does a deliveries worker run?"
-    moment = f"{due.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    if delivery.attempt_count:
-        outcome = delivery.get_last_outcome_display().lower()
-        return f"Waits for its next attempt at {moment}. Attempt {delivery.attempt_count} ended with: {outcome}."
-    return f"Waits for its first attempt at {moment}."
 
 
 def timeline(delivery: Delivery) -> list[Shown]:
@@ -132,7 +95,7 @@ def context(delivery: Delivery, now: datetime, *, may_change: bool) -> dict[str,
     """Give the page's template what it shows."""
     is_over = delivery.status in (DeliveryStatus.DELIVERED, DeliveryStatus.SENDING)
     return {
-        "why": why(delivery, now),
+        "why": why_of(delivery, delivery.endpoint, now=now).sentence,
         "timeline": timeline(delivery),
         "payload": pretty(delivery.event.payload),
         "may_retry": may_change and not is_over,
