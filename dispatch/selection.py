@@ -31,7 +31,7 @@ def made_between(prefix: str, after: datetime | None, before: datetime | None) -
 
 def endpoints_of(subscriber: Subscriber | str) -> list[str]:
     """List a subscriber's endpoints. Within one statement the planner could not know how many deliveries they have."""
-    return list(Endpoint.objects.filter(subscriber=subscriber).values_list("pk", flat=True))
+    return list(Endpoint.with_deleted.filter(subscriber=subscriber).values_list("pk", flat=True))
 
 
 def of_subscriber(subscriber: Subscriber | str) -> Q:

@@ -58,6 +58,7 @@ UNFOLD: dict[str, Any] = {
                     _list("Events", "bolt", "dispatch", "event"),
                     _list("Deliveries", "send", "dispatch", "delivery"),
                     _list("Attempts", "sync_alt", "dispatch", "attempt"),
+                    _list("Bulk jobs", "playlist_play", "dispatch", "bulkjob"),
                 ],
             },
             {

@@ -65,6 +65,7 @@ class DeliveryAdmin(ReadOnly, DeliveryVerbs, SearchedList[Delivery]):
     list_select_related = ["event", "endpoint__subscriber"]
     search_fields = ["event__type__exact"]
     search_help_text = "Id of a delivery, event, endpoint or subscriber, uid, idempotency key or event type."
+    list_before_template = "admin/dispatch/delivery/bulk_buttons.html"
     id_lookups = {"dlv": "pk", "evt": "event", "ep": "endpoint", "sub": "endpoint__subscriber"}
     fieldsets = [
         (None, {"fields": ["id", "event", "endpoint"]}),

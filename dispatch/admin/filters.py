@@ -14,7 +14,7 @@ from dispatch.selection import first_id
 from subscriptions.admin.base import is_id
 from subscriptions.models import Subscriber
 
-_PERIODS: Mapping[str, tuple[str, timedelta]] = {
+PERIODS: Mapping[str, tuple[str, timedelta]] = {
     "1h": ("Last hour", timedelta(hours=1)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
     "7d": ("Last 7 days", timedelta(days=7)),
@@ -30,13 +30,13 @@ class Period(admin.SimpleListFilter):
     parameter_name = "period"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, label) for name, (label, _) in _PERIODS.items()]
+        return [(name, label) for name, (label, _) in PERIODS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         name = self.value()
-        if name is None or name not in _PERIODS:
+        if name is None or name not in PERIODS:
             return queryset
-        since = timezone.now() - _PERIODS[name][1]
+        since = timezone.now() - PERIODS[name][1]
         return queryset.filter(pk__gte=first_id(_prefix(queryset.model), since))
 
 

@@ -52,7 +52,7 @@ def test_endpoints_with_channels_get_what_names_one_of_them(
 
 def test_many_events_at_once_go_by_their_own_channels(to: Subscriber | None) -> None:
     first, second = (EndpointFactory(channels=[name], **({"subscriber": to} if to else {})) for name in ("a", "b"))
-    wanted = [Wanted("invoice.paid", {}, to, None, channels) for channels in (["a"], ["b"], ["b", "a"], ())]
+    wanted = [Wanted("invoice.paid", {}, to, channels=channels) for channels in (["a"], ["b"], ["b", "a"], ())]
 
     published = publish_events(wanted)
     expected: list[set[str]] = [{first.id}, {second.id}, {first.id, second.id}, set()]

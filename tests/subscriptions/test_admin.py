@@ -86,8 +86,8 @@ def test_an_address_of_nothing_leads_back_to_the_start(admin_client: Client):
 def test_what_is_changed_on_pages_is_written_down(admin_client: Client):
     admin_client.post(page(Subscriber, "add"), {"name": "Acme", "uid": ""})
     acme = Subscriber.objects.get()
-    admin_client.post(page(acme), {"name": "Acme Inc.", "uid": ""})
-    admin_client.post(page(acme), {"name": "Acme Inc.", "uid": ""})
+    admin_client.post(page(acme), {"name": "Acme Inc.", "uid": "", "rate_period": "second"})
+    admin_client.post(page(acme), {"name": "Acme Inc.", "uid": "", "rate_period": "second"})
     admin_client.post(page(acme, "delete"), {"post": "yes"})
     rows = AuditEntry.objects.order_by("id").values_list("action", "object_id", "fields", "actor", "client_address")
     assert list(rows) == [

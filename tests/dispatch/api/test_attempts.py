@@ -71,6 +71,7 @@ def test_an_attempt_is_read_with_its_request_and_its_answer(api: ApiClient):
         "worker": "worker-1",
         "request": {
             "url": "https://receiver.example/…",
+            "payload_format": "data",
             "headers": {
                 "Host": "receiver.example",
                 "Content-Type": "application/json",
