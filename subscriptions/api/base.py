@@ -121,7 +121,8 @@ class View(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.META["QUERY_STRING"]:
+        # A method that there is not is answered as such, whatever comes with it.
+        if request.META["QUERY_STRING"] and hasattr(self, str(request.method).lower()):
             self._check_parameters(request)
         rate_limiting.limit(self.caller.api_key, self.headers)
         if request.method == "POST" and idempotency.META in request.META and hasattr(self, "post"):

@@ -56,6 +56,8 @@ class Input(serializers.Serializer[Any]):
         return dict(_reader(cls).run_validation(data))
 
     def to_internal_value(self, data: Mapping[str, Any]) -> Any:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError("Send a JSON object.")
         errors: dict[str, Any] = {}
         values: Any = {}
         try:

@@ -85,3 +85,9 @@ class TestSomebodyLoggedIn:
         client = Client(headers={"Authorization": "Bearer whk_wrong"})
         client.force_login(User.objects.create_superuser("ada"))
         assert client.get("/api/v1/subscribers/").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["events/?type=a.b", "endpoints/?limit=5"])
+def test_a_method_that_there_is_not_is_answered_as_such_whatever_comes_with_it(path: str):
+    response = ApiClient.with_new_key().send("PUT", path, "{}")
+    assert_problem(response, 405, "Method Not Allowed", 'Method "PUT" not allowed.', errors={})

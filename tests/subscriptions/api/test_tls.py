@@ -189,3 +189,9 @@ class TestEgressIps:
 
     def test_are_for_those_with_a_key(self, db: None):
         assert ApiClient().get("egress-ips/").status_code == 401
+
+
+@pytest.mark.parametrize("wrong", [False, 1, "", []])
+def test_what_is_no_object_inside_a_body_is_refused(api: ApiClient, wrong: object):
+    body = {"subscriber": SubscriberFactory().id, "url": "https://receiver.example/", "tls": wrong}
+    assert_refused(api.post("endpoints/", body), "tls", "Send a JSON object.")
