@@ -18,12 +18,12 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 STACK = exec $(RUN) -I -S webhooks_project/tether.py $$PPID 15 $(RUN) -m webhooks_project.stack
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test browser bench lint lock
+.PHONY: help demo up test browser bench lint schema contract lock
 
 help: ## List the targets
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS='|' read -r name meaning; do \
-		printf '  make %-7s %s\n' "$$name" "$$meaning"; done
+		printf '  make %-8s %s\n' "$$name" "$$meaning"; done
 	@echo 'With DATABASE_URL and REDIS_URL set, demo, up and test use those servers instead of SQLite and an embedded one.'
 
 demo: $(VENV)/installed ## Publish example events to two receivers and show how they arrive
@@ -52,6 +52,14 @@ lint: $(VENV)/installed-dev ## Check form, types, imports and that no migration 
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(RUN) manage.py makemigrations --check --dry-run
+
+schema: $(VENV)/installed-dev ## Write the REST API's description, and the types of the client in examples/
+	@SECRET_KEY=unused DEBUG=1 DATABASE_URL=sqlite://:memory: $(RUN) manage.py spectacular --validate --fail-on-warn \
+		--format openapi-json --file docs/openapi.json
+	@$(RUN) -m datamodel_code_generator --profile client
+
+contract: $(VENV)/installed-dev ## Call a running server with whatever its description allows and forbids
+	@$(RUN) -m pytest --ds=tests.settings -m contract -n 2 $(ARGS)
 
 lock: ## Compile requirements/*.in into *.txt with uv (UPGRADE=--upgrade for newer versions)
 	@test -n '$(UV)' || { echo 'Error: `make lock` needs uv. Install it first, for instance with `pip install uv`.' >&2; exit 1; }

@@ -73,7 +73,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "subscribers/": {"GET": "ars", "POST": "a"},
     "subscribers/{subscriber}/": {"GET": "ars", "PATCH": "a", "DELETE": "a"},
 }
-OPEN_TO_ALL = {"health/live/", "health/ready/"}
+OPEN_TO_ALL = {"docs/", "health/live/", "health/ready/", "schema/"}
 OF_NOBODY = {"api_key", "event_type"}
 SCOPES = {"a": Scope.ADMIN, "p": Scope.PUBLISH, "r": Scope.READ, "s": Scope.SUBSCRIBER}
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

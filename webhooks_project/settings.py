@@ -46,6 +46,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "axes",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "subscriptions",
     "dispatch",
 ]
@@ -146,10 +148,33 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "subscriptions.api.negotiation.MostlyJson",
     "DEFAULT_PAGINATION_CLASS": "subscriptions.api.pagination.NewestFirst",
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "subscriptions.api.schema.Description",
     "EXCEPTION_HANDLER": "subscriptions.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
     # No ?format=…: there is JSON.
     "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Webhook dispatcher",
+    "DESCRIPTION": "Publishes events, and says who gets them and how each got there.",
+    "VERSION": version.VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVERS": [{"url": "/"}],
+    "AUTHENTICATION_WHITELIST": ["subscriptions.api.authentication.ApiKeyAuthentication"],
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENUM_SUFFIX": "",
+    "ENUM_NAME_OVERRIDES": {
+        "DeliveryStatus": "dispatch.models.delivery.STATUS_CHOICES",
+        "EndpointState": "subscriptions.models.EndpointState",
+        "Outcome": "dispatch.models.delivery.OUTCOME_CHOICES",
+    },
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "subscriptions.api.schema.with_problems",
+    ],
 }
 
 REDIS_URL = os.environ.get("REDIS_URL") or "redis://localhost:6379/0"

@@ -6,11 +6,13 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dispatch import command_lines
 from dispatch.api.bounded import Bounded, Selection
+from dispatch.api.described import CurlSerializer
 from dispatch.api.serializers import AttemptFilters, AttemptInFullSerializer, ListedAttemptSerializer
 from dispatch.models import Attempt
 from dispatch.selection import endpoints_of, first_id, made_between
@@ -59,11 +61,12 @@ class OneAttempt(One[Attempt]):
 
 
 class SignAttemptAgain(Single[Attempt]):
-    """Gives a command line that sends the same request again, signed now."""
+    """Write a command line that sends the same request again, signed now."""
 
     queryset = _ATTEMPTS
     tenant = _TENANT
 
+    @extend_schema(request=Nothing, responses={200: CurlSerializer, 409: None})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.read(Nothing)
         attempt = self.get_object()

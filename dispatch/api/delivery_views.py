@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Prefetch
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -12,6 +13,7 @@ from rest_framework.response import Response
 
 from dispatch import asking, bulk
 from dispatch.api.bounded import Bounded, Selection
+from dispatch.api.described import CountSerializer
 from dispatch.api.serializers import (
     BulkJobSerializer,
     BulkRequest,
@@ -63,6 +65,7 @@ class _OneIsAsked(Single[Delivery]):
         """Ask it. Raises `asking.CannotBeMoved`."""
         raise NotImplementedError
 
+    @extend_schema(request=Nothing, responses={200: DeliveryInFullSerializer, 409: None})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.read(Nothing)
         try:
@@ -73,11 +76,15 @@ class _OneIsAsked(Single[Delivery]):
 
 
 class RetryDelivery(_OneIsAsked):
+    """Retry a delivery now."""
+
     def ask(self, delivery: Delivery) -> None:
         asking.retry(delivery, now=timezone.now())
 
 
 class CancelDelivery(_OneIsAsked):
+    """Cancel a delivery that waits."""
+
     def ask(self, delivery: Delivery) -> None:
         asking.cancel(delivery, by=self.actor.name, now=timezone.now())
 
@@ -88,6 +95,7 @@ class _Bulk(View):
     tenant = "subscriber"
     action: ClassVar[BulkAction]
 
+    @extend_schema(request=BulkRequest, responses={200: CountSerializer, 202: BulkJobSerializer})
     def post(self, request: Request) -> Response:
         filters = self.read(BulkRequest)
         dry_run = filters.pop("dry_run", False)
@@ -101,11 +109,17 @@ class _Bulk(View):
         return Response(BulkJobSerializer(job).data, status.HTTP_202_ACCEPTED)
 
 
+@extend_schema_view(post=extend_schema(operation_id="deliveries_retry_many"))
 class BulkRetry(_Bulk):
+    """Retry all deliveries that the filters name, in the background. A dry run only counts them."""
+
     action = BulkAction.RETRY
 
 
+@extend_schema_view(post=extend_schema(operation_id="deliveries_cancel_many"))
 class BulkCancel(_Bulk):
+    """Cancel all deliveries that the filters name, in the background. A dry run only counts them."""
+
     action = BulkAction.CANCEL
 
 
@@ -122,10 +136,13 @@ class OneBulkJob(One[BulkJob]):
 
 
 class StopBulkJob(Single[BulkJob]):
+    """Stop a job that is not done yet. What it did stays."""
+
     queryset = BulkJob.objects.all()
     serializer_class = BulkJobSerializer
     tenant = "subscriber"
 
+    @extend_schema(request=Nothing, responses={200: BulkJobSerializer, 409: None})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.read(Nothing)
         job = self.get_object()

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 
 from dispatch import endpoint_stats
 from dispatch.api.delivery_views import OneDelivery
+from dispatch.api.described import EndpointStatsSerializer
 from dispatch.api.serializers import DeliveryInFullSerializer, NewTest, StatsQuery, StatsSerializer
 from dispatch.models import Delivery
 from dispatch.publish import PublishRefused, publish_test, wait_for_test
@@ -18,8 +20,9 @@ from subscriptions.api.base import OfEndpoint
 
 
 class TestEndpoint(OfEndpoint):
-    """Sends a test event to this endpoint only, and answers with its delivery and attempt."""
+    """Send a test event to this endpoint only. Answers 202 where its attempt is not over yet."""
 
+    @extend_schema(request=NewTest, responses={200: DeliveryInFullSerializer, 202: DeliveryInFullSerializer})
     def post(self, request: Request, endpoint: str) -> Response:
         found = self.endpoint()
         wanted = self.read(NewTest)
@@ -43,10 +46,11 @@ class TestEndpoint(OfEndpoint):
 
 
 class EndpointStats(OfEndpoint):
-    """How the endpoint did within a window."""
+    """Read how the endpoint did within a window."""
 
     filters = StatsQuery
 
+    @extend_schema(responses=EndpointStatsSerializer)
     def get(self, request: Request, endpoint: str) -> Response:
         window = self.read(self.filters, request.query_params.dict())["window"]
         stats = endpoint_stats.stats(self.endpoint(), endpoint_stats.WINDOWS[window], now=timezone.now())

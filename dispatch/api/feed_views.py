@@ -5,10 +5,12 @@ import binascii
 import json
 import uuid
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dispatch import feed
+from dispatch.api.described import FeedSerializer
 from dispatch.api.serializers import EventWithDataSerializer, FeedQuery
 from subscriptions.api.base import View
 from subscriptions.api.pagination import NewestFirst
@@ -16,12 +18,13 @@ from subscriptions.api.problems import InvalidParameter
 
 
 class Feed(View):
-    """One subscriber's events, oldest first, for those who ask instead of being called."""
+    """Read one subscriber's events, oldest first. For those who ask instead of being called."""
 
     tenant = "subscriber"
     filters = FeedQuery
     page_parameters = frozenset({NewestFirst.page_size_query_param})
 
+    @extend_schema(responses=FeedSerializer)
     def get(self, request: Request) -> Response:
         limit = NewestFirst().get_page_size(request)
         given = {name: text for name, text in request.query_params.items() if name not in self.page_parameters}

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rest_framework.request import Request
@@ -18,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from dispatch import heartbeats, wake
+from dispatch.api.described import LiveSerializer, ReadySerializer
 from dispatch.models import Heartbeat
 from subscriptions.api import problems
 
@@ -45,6 +47,7 @@ class _ForEverybody(APIView):
 class Live(_ForEverybody):
     """The process answers. Nothing else is asked, so that trouble elsewhere gets no process restarted."""
 
+    @extend_schema(responses=LiveSerializer)
     def get(self, request: Request) -> Response:
         return Response({"status": "ok"})
 
@@ -52,6 +55,7 @@ class Live(_ForEverybody):
 class Ready(_ForEverybody):
     """Everything that the process needs answers too."""
 
+    @extend_schema(responses=ReadySerializer)
     def get(self, request: Request) -> Response:
         found = {name: check() for name, check in _CHECKS.items()}
         checks = {name: trouble or "ok" for name, trouble in found.items()}

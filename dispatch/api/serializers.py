@@ -10,7 +10,7 @@ from dispatch.api.moment import MomentField
 from dispatch.endpoint_stats import WINDOWS, Stats
 from dispatch.models import Attempt, BulkJob, Delivery, Event
 from dispatch.models.delivery import OUTCOME_CHOICES, STATUS_CHOICES, TRIGGER_CHOICES
-from subscriptions.api.fields import AnyJsonField, IdField, SubscriberField, TextField, WordField
+from subscriptions.api.fields import OBJECT, STRINGS, AnyJsonField, IdField, SubscriberField, TextField, WordField
 from subscriptions.api.serializers import Input
 
 
@@ -18,7 +18,7 @@ class NewEvent(Input):
     type = TextField(trim_whitespace=False)
     data = AnyJsonField(allow_null=True)  # type: ignore[assignment]  # DRF takes it off the class
     subscriber = TextField(required=False, allow_null=True)
-    channels = AnyJsonField(required=False)
+    channels = AnyJsonField(shape=STRINGS, required=False)
     idempotency_key = TextField(required=False, allow_null=True, trim_whitespace=False)
     deliver_after = MomentField(required=False, allow_null=True)
     ordering_key = TextField(required=False, allow_null=True, trim_whitespace=False)
@@ -84,20 +84,20 @@ class AttemptSerializer(serializers.Serializer[Attempt]):
     number = serializers.IntegerField()
     trigger = WordField(TRIGGER_CHOICES)
     outcome = WordField(OUTCOME_CHOICES)
-    status_code = serializers.IntegerField()
+    status_code = serializers.IntegerField(allow_null=True)
     error = serializers.CharField()
     started_at = serializers.DateTimeField()
-    duration_ms = serializers.IntegerField()
-    dns_ms = serializers.IntegerField()
-    connect_ms = serializers.IntegerField()
-    tls_ms = serializers.IntegerField()
-    first_byte_ms = serializers.IntegerField()
+    duration_ms = serializers.IntegerField(allow_null=True)
+    dns_ms = serializers.IntegerField(allow_null=True)
+    connect_ms = serializers.IntegerField(allow_null=True)
+    tls_ms = serializers.IntegerField(allow_null=True)
+    first_byte_ms = serializers.IntegerField(allow_null=True)
     remote_address = serializers.CharField()
     worker = serializers.CharField()
 
 
 class AttemptWithResponseSerializer(AttemptSerializer):
-    response_headers = serializers.JSONField()
+    response_headers = AnyJsonField(shape=OBJECT, allow_null=True)
     response_body = serializers.CharField()
 
 
@@ -115,7 +115,7 @@ class AttemptInFullSerializer(ListedAttemptSerializer):
     """An attempt with its request, whose body is that of the event, and what came back."""
 
     request = serializers.SerializerMethodField()
-    response_headers = serializers.JSONField()
+    response_headers = AnyJsonField(shape=OBJECT, allow_null=True)
     response_body = serializers.CharField()
     curl = serializers.SerializerMethodField()
 
@@ -141,11 +141,11 @@ class DeliverySerializer(serializers.Serializer[Delivery]):
     note = serializers.CharField()
     trigger = WordField(TRIGGER_CHOICES)
     attempt_count = serializers.IntegerField()
-    next_attempt_at = serializers.DateTimeField()
-    last_outcome = WordField(OUTCOME_CHOICES)
-    last_status_code = serializers.IntegerField()
+    next_attempt_at = serializers.DateTimeField(allow_null=True)
+    last_outcome = WordField(OUTCOME_CHOICES, allow_null=True)
+    last_status_code = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
-    finished_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
 
 
 class DeliveryWithAttemptsSerializer(DeliverySerializer):
@@ -161,12 +161,12 @@ class EventSerializer(serializers.Serializer[Event]):
 
     id = serializers.CharField()
     type = serializers.CharField()
-    subscriber = serializers.CharField(source="subscriber_id")
-    channels = AnyJsonField()
-    idempotency_key = serializers.CharField()
+    subscriber = serializers.CharField(source="subscriber_id", allow_null=True)
+    channels = AnyJsonField(shape=STRINGS)
+    idempotency_key = serializers.CharField(allow_null=True)
     ordering_key = serializers.CharField()
     created_at = serializers.DateTimeField()
-    deliver_after = serializers.DateTimeField()
+    deliver_after = serializers.DateTimeField(allow_null=True)
 
 
 class EventWithDataSerializer(EventSerializer):
@@ -179,14 +179,14 @@ class EventWithDataSerializer(EventSerializer):
 class BulkJobSerializer(serializers.Serializer[BulkJob]):
     id = serializers.CharField()
     action = serializers.CharField()
-    filters = serializers.JSONField()
+    filters = AnyJsonField(shape=OBJECT)
     status = serializers.CharField()
-    total = serializers.IntegerField()
+    total = serializers.IntegerField(allow_null=True)
     passed = serializers.IntegerField()
     changed = serializers.IntegerField()
     asked_by = serializers.CharField()
     created_at = serializers.DateTimeField()
-    finished_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
 
 
 class StatsSerializer(serializers.Serializer[Stats]):
@@ -194,6 +194,6 @@ class StatsSerializer(serializers.Serializer[Stats]):
     is_complete = serializers.BooleanField()
     deliveries = serializers.DictField(child=serializers.IntegerField())
     attempts = serializers.DictField(child=serializers.IntegerField())
-    success_rate = serializers.FloatField()
-    p50_ms = serializers.IntegerField()
-    p95_ms = serializers.IntegerField()
+    success_rate = serializers.FloatField(allow_null=True)
+    p50_ms = serializers.IntegerField(allow_null=True)
+    p95_ms = serializers.IntegerField(allow_null=True)

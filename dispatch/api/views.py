@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 
 from django.db.models import Q
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dispatch.api.bounded import Bounded, Selection
+from dispatch.api.described import EventWithDeliveriesSerializer, ResultsSerializer
 from dispatch.api.serializers import (
     DeliverySerializer,
     EventFilters,
@@ -53,6 +55,7 @@ class Events(Bounded[Event]):
             found, among = (found, of_type) if "subscriber" in filters else (found & of_type, among)
         return Selection(found, among)
 
+    @extend_schema(request=NewEvent, responses={200: EventWithDataSerializer, 201: EventWithDataSerializer, 409: None})
     def post(self, request: Request) -> Response:
         wanted = self.read(NewEvent)
         try:
@@ -68,12 +71,13 @@ class Events(Bounded[Event]):
 
 
 class EventBatch(View):
-    """Publishes many events at once and answers each one by itself, in their order."""
+    """Publish many events at once. Each is answered by itself, in their order."""
 
     tenant = None
     writers = PUBLISHERS
     parser_classes = (LargeJsonBody,)
 
+    @extend_schema(request=NewEvents, responses=ResultsSerializer)
     def post(self, request: Request) -> Response:
         read = [_read(body) for body in self.read(NewEvents)["events"]]
         answers = iter(publish_events([each for each in read if isinstance(each, Wanted)]))
@@ -107,6 +111,7 @@ class OneEvent(One[Event]):
     serializer_class = EventWithDataSerializer
     tenant = "subscriber"
 
+    @extend_schema(responses=EventWithDeliveriesSerializer)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         event = self.get_object()
         found = list(

@@ -1,6 +1,7 @@
 """The API's routes of its own keys, for admins."""
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,12 +21,18 @@ class ApiKeySerializer(serializers.Serializer[ApiKey]):
     name = serializers.CharField()
     prefix = serializers.CharField()
     scope = WordField(Scope.choices)
-    subscriber = serializers.CharField(source="subscriber_id")
-    rate_limit = serializers.IntegerField()
+    subscriber = serializers.CharField(source="subscriber_id", allow_null=True)
+    rate_limit = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField()
-    last_used_at = serializers.DateTimeField()
-    revoked_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class IssuedApiKeySerializer(ApiKeySerializer):
+    """A key that was made just now, with its text, which is not shown again."""
+
+    key = serializers.CharField()
 
 
 class NewApiKey(Input):
@@ -52,6 +59,7 @@ class ApiKeys(Many[ApiKey]):
     tenant = None
     readers = ADMINS
 
+    @extend_schema(request=NewApiKey, responses={201: IssuedApiKeySerializer})
     def post(self, request: Request) -> Response:
         api_key, text = ApiKey.objects.generate(**self.read(NewApiKey), by=self.actor)
         shown = ApiKeySerializer(api_key).data | {"key": text}
@@ -70,6 +78,9 @@ class OneApiKey(_OneKey, One[ApiKey]):
 
 
 class RevokeApiKey(_OneKey):
+    """Revoke a key at once, for good."""
+
+    @extend_schema(request=Nothing, responses=ApiKeySerializer)
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
         self.read(Nothing)
         with self.locked() as api_key:
@@ -79,8 +90,9 @@ class RevokeApiKey(_OneKey):
 
 
 class ExpireApiKey(_OneKey):
-    """Lets a key end at a moment, at once with one that has passed, or with null not before it is revoked."""
+    """Let a key end at a moment. At once with one that has passed; with null not before it is revoked."""
 
+    @extend_schema(request=NewEnd, responses={200: ApiKeySerializer, 409: None})
     def post(self, request: Request, id: str) -> Response:  # noqa: A002
         wanted = self.read(NewEnd)
         with self.locked() as api_key:

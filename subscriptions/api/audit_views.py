@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from subscriptions.api.base import ADMINS, Many
-from subscriptions.api.fields import IdField, TextField, WordField
+from subscriptions.api.fields import STRINGS, AnyJsonField, IdField, TextField, TextOrNullField, WordField
 from subscriptions.api.serializers import Input
 from subscriptions.models import Action, AuditEntry
 
@@ -13,11 +13,11 @@ class AuditEntrySerializer(serializers.Serializer[AuditEntry]):
     action = WordField(Action.choices)
     object_type = serializers.CharField()
     object = serializers.CharField(source="object_id")
-    endpoint = WordField([])
-    changed_fields = serializers.JSONField(source="fields")
+    endpoint = TextOrNullField()
+    changed_fields = AnyJsonField(shape=STRINGS, source="fields")
     detail = serializers.CharField()
     actor = serializers.CharField()
-    client_address = serializers.CharField()
+    client_address = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
 
 

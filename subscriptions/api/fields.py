@@ -1,11 +1,17 @@
 """Serializer fields that the API adds to DRF's."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
 from subscriptions import ids, patterns
 from subscriptions.models import EventTypePattern, Subscriber
+
+STRINGS = {"type": "array", "items": {"type": "string"}}
+NUMBERS = {"type": "array", "items": {"type": "number"}}
+STRINGS_BY_NAME = {"type": "object", "additionalProperties": {"type": "string"}}
+OBJECT = {"type": "object", "additionalProperties": {}}
 
 
 class TextField(serializers.CharField):
@@ -18,7 +24,14 @@ class TextField(serializers.CharField):
 
 
 class AnyJsonField(serializers.JSONField):
-    """Whatever JSON can say. DRF's own field writes it as JSON again, only to see whether that works."""
+    """Whatever JSON can say. DRF's own field writes it as JSON again, only to see whether that works.
+
+    `shape` is the JSON Schema of what is shown, or of what those take who check it further down.
+    """
+
+    def __init__(self, *, shape: Mapping[str, Any] | None = None, **options: Any) -> None:
+        self.shape = shape
+        super().__init__(**options)
 
     def to_internal_value(self, data: Any) -> Any:
         return data
@@ -39,6 +52,16 @@ class WordField(serializers.ChoiceField):
     def __init__(self, choices: Any, **options: Any) -> None:
         super().__init__(choices, **options)
         self.error_messages["invalid_choice"] = f"{{input}} is unknown: write one of {', '.join(self.choices)}."
+
+    def to_representation(self, value: str) -> Any:
+        return value or None
+
+
+class TextOrNullField(serializers.CharField):
+    """A text that is shown as null where it is empty."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_null=True, **options)
 
     def to_representation(self, value: str) -> Any:
         return value or None

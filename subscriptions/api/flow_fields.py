@@ -9,12 +9,12 @@ from subscriptions.models.flow_control import MOST, RatePeriod, WhenDisabled, Wh
 
 
 class ShowsRateLimit(serializers.Serializer[Any]):
-    rate_limit = serializers.IntegerField()
+    rate_limit = serializers.IntegerField(allow_null=True)
     rate_period = WordField(RatePeriod.choices)
 
 
 class ShowsFlow(ShowsRateLimit):
-    max_in_flight = serializers.IntegerField()
+    max_in_flight = serializers.IntegerField(allow_null=True)
     ordered = serializers.BooleanField()
     when_head_fails = WordField(WhenHeadFails.choices)
     when_disabled = WordField(WhenDisabled.choices)

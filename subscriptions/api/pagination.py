@@ -1,6 +1,6 @@
 """Pages of a list, newest first, by a cursor that stays right while rows are added."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from rest_framework.exceptions import NotFound, ValidationError
@@ -17,6 +17,8 @@ class NewestFirst(CursorPagination):
     max_page_size = 250
     page_size_query_param = "limit"
     template = None
+    # Described in JSON Schema.
+    SIZE: ClassVar[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": max_page_size, "default": page_size}
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         try:
@@ -24,6 +26,16 @@ class NewestFirst(CursorPagination):
         except (NotFound, ModelValidationError) as error:
             # What is inside a cursor comes from the caller like any other value.
             raise ValidationError({"cursor": "Take the cursor from `next` or `previous` of a page."}) from error
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Describe the query parameters of a page."""
+        return [
+            {"name": name, "in": "query", "required": False, "description": meaning, "schema": schema}
+            for name, meaning, schema in (
+                (self.cursor_query_param, "Which page, from `next` or `previous` of another.", {"type": "string"}),
+                (self.page_size_query_param, "Rows a page.", self.SIZE),
+            )
+        ]
 
     def get_page_size(self, request: Request) -> int:
         text = request.query_params.get(self.page_size_query_param, str(self.page_size))

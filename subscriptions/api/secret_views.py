@@ -4,12 +4,14 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.base import OfEndpoint
+from subscriptions.api.described import IssuedSecretSerializer, RevealedSecretSerializer, SecretsSerializer
 from subscriptions.api.problems import Conflict
 from subscriptions.api.serializers import Nothing, Rotation, SecretSerializer
 from subscriptions.models import Endpoint, SigningSecret
@@ -25,14 +27,18 @@ def shown_once(secret: SigningSecret) -> dict[str, Any]:
 
 
 class Secrets(OfEndpoint):
-    """All secrets of an endpoint, also those that sign no more, newest first. Without their texts."""
+    """List all secrets of an endpoint, newest first. Also those that sign no more, all without their texts."""
 
+    @extend_schema(responses=SecretsSerializer)
     def get(self, request: Request, endpoint: str) -> Response:
         secrets = self.endpoint().signing_secrets.order_by("-id")
         return Response({"results": [SecretSerializer(each).data for each in secrets]})
 
 
 class RotateSecret(OfEndpoint):
+    """Issue a new signing secret. The ones before sign beside it until the overlap has passed."""
+
+    @extend_schema(request=Rotation, responses={201: IssuedSecretSerializer})
     def post(self, request: Request, endpoint: str) -> Response:
         wanted = self.read(Rotation)
         secret = SigningSecret.objects.rotate(self.endpoint(), now=timezone.now(), by=self.actor, **wanted)
@@ -41,6 +47,9 @@ class RotateSecret(OfEndpoint):
 
 
 class RevealSecret(OfEndpoint):
+    """Reveal a signing secret. The audit log says who did."""
+
+    @extend_schema(request=Nothing, responses=RevealedSecretSerializer)
     def post(self, request: Request, endpoint: str, id: str) -> Response:  # noqa: A002
         self.read(Nothing)
         secret = _secret(self.endpoint(), id)
@@ -48,8 +57,9 @@ class RevealSecret(OfEndpoint):
 
 
 class RevealNewestSecret(OfEndpoint):
-    """Shows the secret that signs, or the newest of those."""
+    """Reveal the secret that signs, or the newest of those. The audit log says who did."""
 
+    @extend_schema(request=Nothing, responses={200: RevealedSecretSerializer, 409: None})
     def post(self, request: Request, endpoint: str) -> Response:
         self.read(Nothing)
         secret = self.endpoint().signing_secrets.valid(timezone.now()).first()
@@ -59,6 +69,9 @@ class RevealNewestSecret(OfEndpoint):
 
 
 class ExpireSecret(OfEndpoint):
+    """Let a signing secret sign no more from now on."""
+
+    @extend_schema(request=Nothing, responses=SecretSerializer)
     def post(self, request: Request, endpoint: str, id: str) -> Response:  # noqa: A002
         self.read(Nothing)
         secret = _secret(self.endpoint(), id)

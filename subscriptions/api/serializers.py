@@ -6,10 +6,15 @@ from functools import cache
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from subscriptions import patterns
 from subscriptions.api.fields import (
+    NUMBERS,
+    OBJECT,
+    STRINGS,
+    STRINGS_BY_NAME,
     AnyJsonField,
     IsEmptyField,
     SubscriberField,
@@ -23,6 +28,8 @@ from subscriptions.models import Endpoint, EndpointState, EndpointTls, EventType
 from subscriptions.models.endpoint_access import shown_credentials, shown_header_names
 from subscriptions.payload_format import PayloadFormat
 from subscriptions.signing_secrets import Kind
+
+SCHEMES = {"type": "array", "items": {"anyOf": [{"type": "string"}, OBJECT]}}
 
 
 class KindField(WordField):
@@ -80,10 +87,10 @@ def _reader(kind: type[Input]) -> Input:
 
 class SubscriberSerializer(ShowsRateLimit, serializers.Serializer[Subscriber]):
     id = serializers.CharField()
-    uid = serializers.CharField()
+    uid = serializers.CharField(allow_null=True)
     name = serializers.CharField()
     contact_email = serializers.CharField()
-    metadata = AnyJsonField()
+    metadata = AnyJsonField(shape=STRINGS_BY_NAME)
     is_operator = serializers.BooleanField()
     created_at = serializers.DateTimeField()
 
@@ -92,7 +99,7 @@ class SubscriberChange(TakesRateLimit, Input):
     name = TextField(required=False)
     uid = TextField(required=False, allow_null=True)
     contact_email = TextField(required=False, allow_blank=True)
-    metadata = AnyJsonField(required=False)
+    metadata = AnyJsonField(shape=STRINGS_BY_NAME, required=False)
 
 
 class NewSubscriber(SubscriberChange):
@@ -106,18 +113,18 @@ class EventTypeSerializer(serializers.Serializer[EventType]):
     name = serializers.CharField()
     description = serializers.CharField()
     group = serializers.CharField()
-    schema = AnyJsonField()
+    schema = AnyJsonField(shape=OBJECT, allow_null=True)
     enforce_schema = serializers.BooleanField()
     example = AnyJsonField()
     archived = serializers.BooleanField()
-    archived_at = serializers.DateTimeField()
+    archived_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
 
 
 class EventTypeInput(Input):
     description = TextField(required=False, allow_blank=True)
     group = TextField(required=False, allow_blank=True)
-    schema = AnyJsonField(required=False, allow_null=True)
+    schema = AnyJsonField(shape=OBJECT, required=False, allow_null=True)
     enforce_schema = serializers.BooleanField(required=False)
     example = AnyJsonField(required=False, allow_null=True)
 
@@ -134,10 +141,10 @@ class ChallengeSerializer(serializers.Serializer[Endpoint]):
     """What became of the challenge that an endpoint has to answer."""
 
     tries = serializers.IntegerField(source="challenge_tries")
-    tried_at = serializers.DateTimeField(source="challenge_tried_at")
-    outcome = serializers.CharField(source="challenge_outcome")
-    error = serializers.CharField(source="challenge_error")
-    next_try_at = serializers.DateTimeField(source="next_challenge_at")
+    tried_at = serializers.DateTimeField(source="challenge_tried_at", allow_null=True)
+    outcome = serializers.CharField(source="challenge_outcome", allow_null=True)
+    error = serializers.CharField(source="challenge_error", allow_null=True)
+    next_try_at = serializers.DateTimeField(source="next_challenge_at", allow_null=True)
 
 
 class EndpointSerializer(ShowsFlow, serializers.Serializer[Endpoint]):
@@ -148,28 +155,30 @@ class EndpointSerializer(ShowsFlow, serializers.Serializer[Endpoint]):
     url = serializers.CharField()
     description = serializers.CharField()
     event_types = serializers.ListField(child=serializers.CharField())
-    channels = AnyJsonField()
+    channels = AnyJsonField(shape=STRINGS)
     payload_format = serializers.CharField()
-    retry_schedule = AnyJsonField()
-    timeout = serializers.IntegerField()
-    metadata = AnyJsonField()
-    signature_schemes = AnyJsonField()
+    retry_schedule = AnyJsonField(shape=NUMBERS, allow_null=True)
+    timeout = serializers.IntegerField(allow_null=True)
+    metadata = AnyJsonField(shape=STRINGS_BY_NAME)
+    signature_schemes = AnyJsonField(shape=SCHEMES)
     warnings = serializers.ListField(child=serializers.CharField(), source="schemes.warnings")
     state = WordField(EndpointState.choices)
     state_reason = serializers.CharField()
     # Of what lets requests in, only what is no secret.
     credentials = serializers.SerializerMethodField()
     header_names = serializers.SerializerMethodField()
-    state_changed_at = serializers.DateTimeField()
-    verified_at = serializers.DateTimeField()
+    state_changed_at = serializers.DateTimeField(allow_null=True)
+    verified_at = serializers.DateTimeField(allow_null=True)
     challenge = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
 
+    @extend_schema_field(ChallengeSerializer(allow_null=True))
     def get_challenge(self, endpoint: Endpoint) -> dict[str, Any] | None:
         return dict(ChallengeSerializer(endpoint).data) if endpoint.is_challenged else None
 
-    def get_credentials(self, endpoint: Endpoint) -> Mapping[str, str] | None:
-        return shown_credentials(endpoint)
+    def get_credentials(self, endpoint: Endpoint) -> dict[str, str] | None:
+        shown = shown_credentials(endpoint)
+        return None if shown is None else dict(shown)
 
     def get_header_names(self, endpoint: Endpoint) -> list[str]:
         return shown_header_names(endpoint)
@@ -190,15 +199,15 @@ class EndpointChange(TakesFlow, Input):
     event_types = serializers.ListField(
         child=TextField(max_length=patterns.MAX_LENGTH + 2), required=False, allow_empty=False
     )
-    channels = AnyJsonField(required=False)
+    channels = AnyJsonField(shape=STRINGS, required=False)
     payload_format = WordField([str(each) for each in PayloadFormat], required=False)
-    retry_schedule = AnyJsonField(required=False, allow_null=True)
+    retry_schedule = AnyJsonField(shape=NUMBERS, required=False, allow_null=True)
     timeout = WholeNumberField(required=False, allow_null=True)
-    metadata = AnyJsonField(required=False)
-    signature_schemes = AnyJsonField(required=False)
+    metadata = AnyJsonField(shape=STRINGS_BY_NAME, required=False)
+    signature_schemes = AnyJsonField(shape=SCHEMES, required=False)
     description = TextField(required=False, allow_blank=True)
-    credentials = AnyJsonField(required=False, allow_null=True)
-    headers = AnyJsonField(required=False)
+    credentials = AnyJsonField(shape=OBJECT, required=False, allow_null=True)
+    headers = AnyJsonField(shape=STRINGS_BY_NAME, required=False)
 
 
 class NewEndpoint(EndpointChange):
@@ -214,12 +223,12 @@ class TlsSerializer(serializers.Serializer[EndpointTls]):
 
     ca_certificate = PemField()
     ca_subject = PemField()
-    ca_expires_at = serializers.DateTimeField()
+    ca_expires_at = serializers.DateTimeField(allow_null=True)
     client_certificate = PemField()
     client_subject = PemField()
-    client_expires_at = serializers.DateTimeField()
+    client_expires_at = serializers.DateTimeField(allow_null=True)
     warnings = serializers.SerializerMethodField()
-    changed_at = serializers.DateTimeField()
+    changed_at = serializers.DateTimeField(allow_null=True)
 
     def get_warnings(self, tls: EndpointTls) -> list[str]:
         return tls.warnings(timezone.now())
@@ -228,13 +237,13 @@ class TlsSerializer(serializers.Serializer[EndpointTls]):
 class NewCredentials(Input):
     """Credentials instead of those that an endpoint has, or null for none."""
 
-    credentials = AnyJsonField(allow_null=True)
+    credentials = AnyJsonField(shape=OBJECT, allow_null=True)
 
 
 class NewHeaders(Input):
     """Custom headers, values by name, instead of those that an endpoint has."""
 
-    headers = AnyJsonField()
+    headers = AnyJsonField(shape=STRINGS_BY_NAME)
 
 
 class SecretSerializer(serializers.Serializer[SigningSecret]):
@@ -242,9 +251,9 @@ class SecretSerializer(serializers.Serializer[SigningSecret]):
 
     id = serializers.CharField()
     kind = serializers.CharField()
-    public_key = serializers.CharField()
+    public_key = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
 
 
 class Rotation(Input):

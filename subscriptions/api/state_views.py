@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,10 +16,11 @@ from subscriptions.models.endpoint_moves import Move, WrongState
 
 
 class MoveEndpoint(OfEndpoint):
-    """Pauses, resumes, disables or enables: `move` says which."""
+    """Pause, resume, disable or enable an endpoint, as the address says."""
 
     move: ClassVar[Move] = Move.PAUSE
 
+    @extend_schema(request=Reason, responses={200: EndpointSerializer, 409: None})
     def post(self, request: Request, endpoint: str) -> Response:
         wanted, found = self.read(Reason), self.endpoint()
         try:
@@ -29,8 +31,9 @@ class MoveEndpoint(OfEndpoint):
 
 
 class VerifyEndpoint(OfEndpoint):
-    """Has an unverified endpoint challenged again, from the beginning of the schedule."""
+    """Have an unverified endpoint challenged again, from the beginning of the schedule."""
 
+    @extend_schema(request=Nothing, responses={202: EndpointSerializer, 409: None})
     def post(self, request: Request, endpoint: str) -> Response:
         self.read(Nothing)
         found = self.endpoint()

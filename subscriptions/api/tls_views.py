@@ -2,10 +2,12 @@
 
 from django.conf import settings
 from django.db import transaction
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.base import EVERY_READER, OfEndpoint, View
+from subscriptions.api.described import EgressIpsSerializer
 from subscriptions.api.etags import check_match, etag_of
 from subscriptions.api.serializers import TlsChange, TlsSerializer
 from subscriptions.models import Endpoint, EndpointTls
@@ -14,9 +16,11 @@ from subscriptions.models import Endpoint, EndpointTls
 class Tls(OfEndpoint):
     """What an endpoint asks of TLS. The client's key goes in, and never comes out."""
 
+    @extend_schema(responses=TlsSerializer)
     def get(self, request: Request, endpoint: str) -> Response:
         return _shown(EndpointTls.objects.filter(endpoint=self.endpoint()).first())
 
+    @extend_schema(request=TlsChange, responses=TlsSerializer)
     def patch(self, request: Request, endpoint: str) -> Response:
         with transaction.atomic():
             found = Endpoint.objects.select_for_update().get(pk=self.endpoint().pk)
@@ -25,11 +29,12 @@ class Tls(OfEndpoint):
 
 
 class EgressIps(View):
-    """The networks that requests come from, so that receivers can let them in."""
+    """Read the networks that requests come from, so that receivers can let them in."""
 
     tenant = None
     readers = EVERY_READER
 
+    @extend_schema(responses=EgressIpsSerializer)
     def get(self, request: Request) -> Response:
         return Response({"egress_ips": [str(network) for network in settings.WEBHOOKS.egress_ips]})
 

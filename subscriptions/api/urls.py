@@ -1,6 +1,15 @@
 from django.urls import path, re_path
 
-from subscriptions.api import access_views, api_key_views, audit_views, secret_views, state_views, tls_views, views
+from subscriptions.api import (
+    access_views,
+    api_key_views,
+    audit_views,
+    schema_views,
+    secret_views,
+    state_views,
+    tls_views,
+    views,
+)
 from subscriptions.models.endpoint_moves import Move
 
 urlpatterns = [
@@ -27,6 +36,8 @@ urlpatterns = [
     path("endpoints/<str:endpoint>/secrets/<str:id>/expire/", secret_views.ExpireSecret.as_view()),
     path("endpoints/<str:endpoint>/tls/", tls_views.Tls.as_view()),
     path("egress-ips/", tls_views.EgressIps.as_view()),
+    path("schema/", schema_views.Schema.as_view(), name="api-schema"),
+    path("docs/", schema_views.Docs.as_view(), name="api-docs"),
     path("event-types/", views.EventTypes.as_view()),
     re_path(r"^event-types/(?P<name>[A-Za-z0-9._-]+)/$", views.OneEventType.as_view()),
 ]

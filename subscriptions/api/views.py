@@ -1,12 +1,14 @@
 """The API's routes of subscribers, endpoints and event types."""
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.base import ADMINS, EVERY_READER, Many, One
+from subscriptions.api.described import RegisteredEndpointSerializer
 from subscriptions.api.problems import Conflict
 from subscriptions.api.secret_views import UNCACHED, shown_once
 from subscriptions.api.serializers import (
@@ -36,6 +38,7 @@ class Subscribers(Many[Subscriber]):
     writers = ADMINS
     filters = SubscriberFilters
 
+    @extend_schema(request=NewSubscriber, responses={201: SubscriberSerializer})
     def post(self, request: Request) -> Response:
         subscriber = Subscriber.objects.register(**self.read(NewSubscriber), by=self.actor)
         return Response(SubscriberSerializer(subscriber).data, status.HTTP_201_CREATED)
@@ -53,12 +56,14 @@ class OneSubscriber(One[Subscriber]):
             raise NotFound(f"There is no subscriber with the id or uid {self.kwargs['id']!r}.")
         return subscriber
 
+    @extend_schema(request=SubscriberChange, responses=SubscriberSerializer)
     def patch(self, request: Request, id: str) -> Response:  # noqa: A002
         with self.locked() as subscriber:
             subscriber.change(self.read(SubscriberChange), by=self.actor)
             # By its id: the uid, by which it may have been found, may be another now.
             return self.shown(Subscriber.objects.get(pk=subscriber.pk))
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, id: str) -> Response:  # noqa: A002
         with self.locked() as subscriber:
             subscriber.remove(now=timezone.now(), by=self.actor)
@@ -71,6 +76,7 @@ class Endpoints(Many[Endpoint]):
     tenant = "subscriber"
     filters = EndpointFilters
 
+    @extend_schema(request=NewEndpoint, responses={201: RegisteredEndpointSerializer})
     def post(self, request: Request) -> Response:
         endpoint, secret = Endpoint.objects.register(**self.read(NewEndpoint), by=self.actor)
         return Response(
@@ -81,11 +87,13 @@ class Endpoints(Many[Endpoint]):
 class OneEndpoint(SingleEndpoint, One[Endpoint]):
     """An endpoint that can be read, changed and deleted."""
 
+    @extend_schema(request=EndpointChange, responses=EndpointSerializer)
     def patch(self, request: Request, id: str) -> Response:  # noqa: A002
         with self.locked() as endpoint:
             endpoint.change(self.read(EndpointChange), now=timezone.now(), by=self.actor)
             return self.shown(self.get_object())
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, id: str) -> Response:  # noqa: A002
         with self.locked() as endpoint:
             endpoint.remove(now=timezone.now(), by=self.actor)
@@ -99,6 +107,7 @@ class EventTypes(Many[EventType]):
     readers = EVERY_READER
     filters = EventTypeFilters
 
+    @extend_schema(request=NewEventType, responses={201: EventTypeSerializer})
     def post(self, request: Request) -> Response:
         event_type = EventType.objects.register(**self.read(NewEventType), by=self.actor)
         return Response(EventTypeSerializer(event_type).data, status.HTTP_201_CREATED)
@@ -110,11 +119,13 @@ class OneEventType(One[EventType]):
     tenant = None
     readers = EVERY_READER
 
+    @extend_schema(request=EventTypeChange, responses=EventTypeSerializer)
     def patch(self, request: Request, name: str) -> Response:
         with self.locked() as event_type:
             event_type.change(self.read(EventTypeChange), now=timezone.now(), by=self.actor)
             return self.shown(self.get_object())
 
+    @extend_schema(responses={204: None, 409: None})
     def delete(self, request: Request, name: str) -> Response:
         try:
             with self.locked() as event_type:

@@ -33,16 +33,16 @@ def free_port() -> int:
 
 
 class Newcomer:
-    """Somebody with the project's files, three terminals, and the README."""
+    """Somebody with the project's files, three terminals, and a page to follow."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, page: str) -> None:
         self.directory = directory
         self.port, self.receiver_port = free_port(), free_port()
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in NOT_INHERITED},
             "PORT": str(self.port),
         }
-        text = (ROOT / "README.md").read_text()
+        text = (ROOT / page).read_text()
         text = text.replace("localhost:8000", f"localhost:{self.port}")
         text = text.replace("localhost:9000", f"localhost:{self.receiver_port}")
         text = text.replace("--port 9000", f"--port {self.receiver_port}")
@@ -79,12 +79,16 @@ def is_ready(url: str) -> bool:
         return False
 
 
-@pytest.fixture
-def newcomer(tmp_path: Path) -> Newcomer:
-    directory = tmp_path / "project"
+def newcomer_with(page: str, directory: Path) -> Newcomer:
+    """Give somebody a copy of the project and one of its pages."""
     shutil.copytree(ROOT, directory, ignore=LEFT_OUT)
     (directory / ".venv").symlink_to(Path(sys.prefix))
-    return Newcomer(directory)
+    return Newcomer(directory, page)
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Newcomer:
+    return newcomer_with("README.md", tmp_path / "project")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README uses curl, which is not installed")

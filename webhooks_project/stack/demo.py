@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from examples.client import CallFailed, Client
+from examples.client.models import DeliveryWithAttempts, EventWithData, NewEvent
 from subscriptions import signing_secrets
 from webhooks_project.stack import StackError, environment, receivers
-from webhooks_project.stack.api_client import ApiClient
 from webhooks_project.stack.receivers import Listening, Receiver
 from webhooks_project.stack.services import ROOT, Stack, running
 from webhooks_project.stack.table import deliveries_table
@@ -51,14 +51,20 @@ def run(directory: Path, console: Console) -> int:
     console.print("Starting the dispatcher and two receivers …")
     with running(directory, default_port=0) as stack:
         console.print(f"It answers on {stack.credentials.base_url}, its files are in {directory}", soft_wrap=True)
-        with ApiClient(stack.credentials.base_url, stack.credentials.api_key) as api:
-            subscriptions = [
-                _subscribe(api, listening)
-                for listening in receivers.start(_receivers(), stack.processes, stack.directory)
-            ]
-            audiences = [each.subscriber for each in subscriptions] if others_possible else [None]
-            _deliver(stack, api, subscriptions, audiences, console)
+        try:
+            _run(stack, others_possible, console)
+        except CallFailed as error:
+            raise StackError(str(error)) from None
     return 0
+
+
+def _run(stack: Stack, others_possible: bool, console: Console) -> None:
+    with Client(stack.credentials.base_url, stack.credentials.api_key) as api:
+        subscriptions = [
+            _subscribe(api, listening) for listening in receivers.start(_receivers(), stack.processes, stack.directory)
+        ]
+        audiences = [each.subscriber for each in subscriptions] if others_possible else [None]
+        _deliver(stack, api, subscriptions, audiences, console)
 
 
 def _clear(directory: Path) -> None:
@@ -78,24 +84,25 @@ def _receivers() -> list[Receiver]:
     ]
 
 
-def _subscribe(api: ApiClient, listening: Listening) -> Subscription:
+def _subscribe(api: Client, listening: Listening) -> Subscription:
     receiver = listening.receiver
-    subscriber = api.create("subscribers", name=f"The demo's {receiver.name}")["id"]
-    endpoint = api.create(
-        "endpoints",
-        subscriber=subscriber,
-        url=listening.url,
-        event_types=["*"],
-        signature_schemes=[receiver.scheme],
-        secret=receiver.secret,
-        description=f"Demo: fails {receiver.failures} times first" if receiver.failures else "Demo",
+    subscriber = api.create_subscriber({"name": f"The demo's {receiver.name}"})["id"]
+    endpoint = api.create_endpoint(
+        {
+            "subscriber": subscriber,
+            "url": listening.url,
+            "event_types": ["*"],
+            "signature_schemes": [receiver.scheme],
+            "secret": receiver.secret,
+            "description": f"Demo: fails {receiver.failures} times first" if receiver.failures else "Demo",
+        }
     )["id"]
     return Subscription(listening, subscriber, endpoint)
 
 
 def _deliver(
     stack: Stack,
-    api: ApiClient,
+    api: Client,
     subscriptions: Sequence[Subscription],
     audiences: Sequence[str | None],
     console: Console,
@@ -118,9 +125,9 @@ def _deliver(
 
 
 def _wrong(
-    events: Sequence[Mapping[str, Any]],
+    events: Sequence[EventWithData],
     subscriptions: Sequence[Subscription],
-    deliveries: Mapping[str, Sequence[Mapping[str, Any]]],
+    deliveries: Mapping[str, Sequence[DeliveryWithAttempts]],
 ) -> list[str]:
     found = []
     for each in subscriptions:
@@ -138,26 +145,28 @@ def _progress(console: Console) -> Progress:
 
 
 def _publish(
-    api: ApiClient, lines: Sequence[str], audiences: Sequence[str | None], progress: Progress
-) -> list[Mapping[str, Any]]:
+    api: Client, lines: Sequence[str], audiences: Sequence[str | None], progress: Progress
+) -> list[EventWithData]:
     bar = progress.add_task("Published", total=len(lines) * len(audiences))
     events = []
     for line in lines:
         for subscriber in audiences:
-            events.append(api.create("events", **json.loads(line), subscriber=subscriber))
+            event: NewEvent = json.loads(line)
+            event["subscriber"] = subscriber
+            events.append(api.publish(event))
             progress.advance(bar)
     return events
 
 
 def _await_final(
-    stack: Stack, api: ApiClient, subscriptions: Sequence[Subscription], count: int, progress: Progress
-) -> dict[str, list[Mapping[str, Any]]]:
+    stack: Stack, api: Client, subscriptions: Sequence[Subscription], count: int, progress: Progress
+) -> dict[str, list[DeliveryWithAttempts]]:
     """Return the deliveries by endpoint, when all `count` are final or the time is up."""
     bar = progress.add_task("Delivered", total=count)
     deadline = time.monotonic() + _DELIVERY_SECONDS
     while True:
         stack.processes.check()
-        deliveries = {each.endpoint: api.deliveries(each.endpoint) for each in subscriptions}
+        deliveries = {each.endpoint: list(api.deliveries(endpoint=each.endpoint))[::-1] for each in subscriptions}
         final = sum(delivery["status"] in _FINAL for each in deliveries.values() for delivery in each)
         progress.update(bar, completed=final)
         if final >= count or time.monotonic() > deadline:
