@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from dispatch import command_lines
@@ -14,6 +15,15 @@ from subscriptions.api.fields import OBJECT, STRINGS, AnyJsonField, IdField, Sub
 from subscriptions.api.serializers import Input
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "An invoice was paid",
+            {"type": "invoice.paid", "data": {"id": "in_1", "amount": 4900}, "subscriber": "acme"},
+            request_only=True,
+        )
+    ]
+)
 class NewEvent(Input):
     type = TextField(trim_whitespace=False)
     data = AnyJsonField(allow_null=True)  # type: ignore[assignment]  # DRF takes it off the class

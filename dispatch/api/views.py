@@ -57,6 +57,7 @@ class Events(Bounded[Event]):
 
     @extend_schema(request=NewEvent, responses={200: EventWithDataSerializer, 201: EventWithDataSerializer, 409: None})
     def post(self, request: Request) -> Response:
+        """Publish an event. With an idempotency key that was used before, the first one is given again (200)."""
         wanted = self.read(NewEvent)
         try:
             published = publish_event(wanted.pop("type"), wanted.pop("data"), **wanted)

@@ -127,7 +127,9 @@ class Description(AutoSchema):
         return inspect.cleandoc(getattr(view, self.method.lower()).__doc__ or view.__doc__ or "")
 
     def get_summary(self) -> str:
-        """Take the first sentence of what is written on the method or its view."""
+        """Take the first sentence of what is written on the method, or on its view where its kind does not say it."""
+        if written := getattr(type(self.view), self.method.lower()).__doc__:
+            return str(inspect.cleandoc(written).partition("\n")[0].partition(". ")[0].rstrip("."))
         name = self._names_of_rows()
         if name and self.method == "GET" and isinstance(self.view, Many):
             return f"List {name[1]}"

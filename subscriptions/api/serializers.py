@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from subscriptions import patterns
@@ -102,6 +102,11 @@ class SubscriberChange(TakesRateLimit, Input):
     metadata = AnyJsonField(shape=STRINGS_BY_NAME, required=False)
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("A customer", {"name": "Acme", "uid": "acme", "metadata": {"plan": "pro"}}, request_only=True)
+    ]
+)
 class NewSubscriber(SubscriberChange):
     name = TextField()
     # Only here: whom operational events go to is not changed with a subscriber's other fields.
@@ -210,6 +215,15 @@ class EndpointChange(TakesFlow, Input):
     headers = AnyJsonField(shape=STRINGS_BY_NAME, required=False)
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "All about invoices",
+            {"subscriber": "acme", "url": "https://acme.example/hooks", "event_types": ["invoice.*"]},
+            request_only=True,
+        )
+    ]
+)
 class NewEndpoint(EndpointChange):
     subscriber = SubscriberField()
     url = TextField()

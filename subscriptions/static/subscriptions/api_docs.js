@@ -6,7 +6,7 @@ SwaggerUIBundle({
   url: place.dataset.schema,
   domNode: place,
   deepLinking: true,
-  docExpansion: "none",
+  docExpansion: "list",
   // No browser is to tell somebody else's server of this API.
   validatorUrl: null,
   // For whoever is logged in at the admin.
