@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, PermissionDenied
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -106,6 +106,9 @@ def _known(error: Exception) -> Exception:
             )
         case Http404():
             return exceptions.NotFound()
+        case ObjectDoesNotExist():
+            # It was found, and deleted before it was locked.
+            return exceptions.NotFound("It is not there any more: somebody deleted it just now.")
         case PermissionDenied():
             return exceptions.PermissionDenied()
         case exceptions.NotAuthenticated():

@@ -76,7 +76,9 @@ def test_a_parameter_is_written_once(api: ApiClient):
     assert_refused(api.get("endpoints/?limit=1&limit=2"), "limit", "Write it once.")
 
 
-@pytest.mark.parametrize(("error", "status"), [(Http404(), 404), (PermissionDenied(), 403)])
+@pytest.mark.parametrize(
+    ("error", "status"), [(Http404(), 404), (PermissionDenied(), 403), (Subscriber.DoesNotExist(), 404)]
+)
 def test_djangos_own_refusals_are_problems_too(
     api: ApiClient, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ):
