@@ -69,7 +69,7 @@ class DeliveryAdmin(ReadOnly, DeliveryVerbs, SearchedList[Delivery]):
     id_lookups = {"dlv": "pk", "evt": "event", "ep": "endpoint", "sub": "endpoint__subscriber"}
     fieldsets = [
         (None, {"fields": ["id", "event", "endpoint"]}),
-        ("State", {"fields": ["why", *_STATE, "note", moment("created_at"), moment("finished_at")]}),
+        ("State", {"fields": [*_STATE, "note", moment("created_at"), moment("finished_at")]}),
         (
             "Claim",
             {"fields": ["claimed_by", moment("claimed_at"), moment("lease_expires_at")], "classes": ["collapse"]},

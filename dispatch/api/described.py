@@ -6,6 +6,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from dispatch.api.serializers import DeliverySerializer, EventSerializer, EventWithDataSerializer, StatsSerializer
+from dispatch.why import Code
 from subscriptions.api.described import ProblemSerializer
 from subscriptions.api.fields import OBJECT, AnyJsonField
 
@@ -61,3 +62,14 @@ class FeedSerializer(serializers.Serializer[Any]):
     results = EventWithDataSerializer(many=True)
     cursor = serializers.CharField()
     has_more = serializers.BooleanField()
+
+
+class WhySerializer(serializers.Serializer[Any]):
+    """Why an event was or was not sent to an endpoint: a code, the same in a sentence, and what it rests on."""
+
+    event = serializers.CharField()
+    endpoint = serializers.CharField()
+    delivery = serializers.CharField(allow_null=True)
+    code = serializers.ChoiceField([(code.value, code.value) for code in Code])
+    sentence = serializers.CharField()
+    facts = AnyJsonField(shape=OBJECT)

@@ -4,11 +4,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from dispatch.api.described import WhySerializer
 from dispatch.models import Event
 from dispatch.why import why
 from subscriptions.api.base import View
@@ -22,10 +24,13 @@ class _Asked(Input):
 
 
 class WhyView(View):
+    """Ask why the event was or was not sent to an endpoint."""
+
     # Whoever asks is told of an endpoint of its own; the event may be for all.
     tenant = "subscriber"
     filters = _Asked
 
+    @extend_schema(responses=WhySerializer)
     def get(self, request: Request, id: str) -> Response:  # noqa: A002 - as the address names it
         mine = self.caller.subscriber_id
         try:

@@ -77,6 +77,7 @@ class Event(TypedDict):
     subscriber: str | None
     channels: list[str]
     idempotency_key: str | None
+    ordering_key: str
     created_at: str
     deliver_after: str | None
 
@@ -109,6 +110,7 @@ class EventWithData(TypedDict):
     subscriber: str | None
     channels: list[str]
     idempotency_key: str | None
+    ordering_key: str
     created_at: str
     deliver_after: str | None
     data: Any
@@ -162,6 +164,7 @@ class NewEvent(TypedDict):
     channels: NotRequired[list[str]]
     idempotency_key: NotRequired[str | None]
     deliver_after: NotRequired[str | None]
+    ordering_key: NotRequired[str | None]
 
 
 class NewEventType(TypedDict):
@@ -183,13 +186,6 @@ class NewHeaders(TypedDict):
     """
 
     headers: dict[str, str]
-
-
-class NewSubscriber(TypedDict):
-    name: str
-    uid: NotRequired[str | None]
-    contact_email: NotRequired[str]
-    metadata: NotRequired[dict[str, str]]
 
 
 class NewTest(TypedDict):
@@ -258,35 +254,6 @@ class Reason(TypedDict):
     reason: NotRequired[str]
 
 
-class RegisteredEndpoint(TypedDict):
-    """
-    An endpoint that was made just now, with its signing secret.
-    """
-
-    secret: NotRequired[str]
-    public_key: NotRequired[str]
-    id: str
-    subscriber: str
-    url: str
-    description: str
-    event_types: list[str]
-    channels: list[str]
-    payload_format: str
-    retry_schedule: list[float] | None
-    timeout: int | None
-    metadata: dict[str, str]
-    signature_schemes: list[str | dict[str, Any]]
-    warnings: list[str]
-    state: Literal['active', 'unverified', 'paused', 'disabled']
-    state_reason: str
-    credentials: dict[str, Any] | None
-    header_names: list[str]
-    state_changed_at: str | None
-    verified_at: str | None
-    challenge: Challenge | None
-    created_at: str
-
-
 class Results(TypedDict):
     results: list[Published | Problem]
 
@@ -313,15 +280,20 @@ class Secrets(TypedDict):
 
 
 class Subscriber(TypedDict):
+    rate_limit: int | None
+    rate_period: Literal['second', 'minute', 'hour']
     id: str
     uid: str | None
     name: str
     contact_email: str
     metadata: dict[str, str]
+    is_operator: bool
     created_at: str
 
 
 class SubscriberChange(TypedDict):
+    rate_limit: NotRequired[int | None]
+    rate_period: NotRequired[Literal['second', 'minute', 'hour']]
     name: NotRequired[str]
     uid: NotRequired[str | None]
     contact_email: NotRequired[str]
@@ -351,6 +323,19 @@ class TlsChange(TypedDict):
     ca_certificate: NotRequired[str | None]
     client_certificate: NotRequired[str | None]
     client_key: NotRequired[str | None]
+
+
+class Why(TypedDict):
+    """
+    Why an event was or was not sent to an endpoint: a code, the same in a sentence, and what it rests on.
+    """
+
+    event: str
+    endpoint: str
+    delivery: str | None
+    code: Literal['other_subscriber', 'endpoint_is_newer', 'not_matching', 'other_channels', 'not_yet_created', 'wanted_since', 'paused', 'disabled', 'unverified', 'breaker', 'retry_after', 'blocked', 'in_line', 'scheduled', 'turn', 'under_way', 'delivered', 'failed', 'cancelled']
+    sentence: str
+    facts: dict[str, Any]
 
 
 class ApiKey(TypedDict):
@@ -515,6 +500,12 @@ class Endpoint(TypedDict):
     An endpoint as everybody with a key may see it: without its secrets.
     """
 
+    rate_limit: int | None
+    rate_period: Literal['second', 'minute', 'hour']
+    max_in_flight: int | None
+    ordered: bool
+    when_head_fails: Literal['stop', 'skip']
+    when_disabled: Literal['drop', 'keep']
     id: str
     subscriber: str
     url: str
@@ -542,6 +533,12 @@ class EndpointChange(TypedDict):
     What can be changed of an endpoint by itself. What is left out stays.
     """
 
+    rate_limit: NotRequired[int | None]
+    rate_period: NotRequired[Literal['second', 'minute', 'hour']]
+    max_in_flight: NotRequired[int | None]
+    ordered: NotRequired[bool]
+    when_head_fails: NotRequired[Literal['stop', 'skip']]
+    when_disabled: NotRequired[Literal['drop', 'keep']]
     url: NotRequired[str]
     event_types: NotRequired[list[str]]
     channels: NotRequired[list[str]]
@@ -561,6 +558,7 @@ class EventWithDeliveries(TypedDict):
     subscriber: str | None
     channels: list[str]
     idempotency_key: str | None
+    ordering_key: str
     created_at: str
     deliver_after: str | None
     data: Any
@@ -621,6 +619,12 @@ class NewApiKey(TypedDict):
 
 
 class NewEndpoint(TypedDict):
+    rate_limit: NotRequired[int | None]
+    rate_period: NotRequired[Literal['second', 'minute', 'hour']]
+    max_in_flight: NotRequired[int | None]
+    ordered: NotRequired[bool]
+    when_head_fails: NotRequired[Literal['stop', 'skip']]
+    when_disabled: NotRequired[Literal['drop', 'keep']]
     url: str
     event_types: NotRequired[list[str]]
     channels: NotRequired[list[str]]
@@ -636,6 +640,16 @@ class NewEndpoint(TypedDict):
     secret: NotRequired[str]
     secret_kind: NotRequired[Literal['shared', 'ed25519']]
     tls: NotRequired[TlsChange]
+
+
+class NewSubscriber(TypedDict):
+    rate_limit: NotRequired[int | None]
+    rate_period: NotRequired[Literal['second', 'minute', 'hour']]
+    name: str
+    uid: NotRequired[str | None]
+    contact_email: NotRequired[str]
+    metadata: NotRequired[dict[str, str]]
+    is_operator: NotRequired[bool]
 
 
 class PaginatedApiKeyList(TypedDict):
@@ -666,6 +680,41 @@ class PaginatedSubscriberList(TypedDict):
     next: NotRequired[str]
     previous: NotRequired[str]
     results: list[Subscriber]
+
+
+class RegisteredEndpoint(TypedDict):
+    """
+    An endpoint that was made just now, with its signing secret.
+    """
+
+    secret: NotRequired[str]
+    public_key: NotRequired[str]
+    rate_limit: int | None
+    rate_period: Literal['second', 'minute', 'hour']
+    max_in_flight: int | None
+    ordered: bool
+    when_head_fails: Literal['stop', 'skip']
+    when_disabled: Literal['drop', 'keep']
+    id: str
+    subscriber: str
+    url: str
+    description: str
+    event_types: list[str]
+    channels: list[str]
+    payload_format: str
+    retry_schedule: list[float] | None
+    timeout: int | None
+    metadata: dict[str, str]
+    signature_schemes: list[str | dict[str, Any]]
+    warnings: list[str]
+    state: Literal['active', 'unverified', 'paused', 'disabled']
+    state_reason: str
+    credentials: dict[str, Any] | None
+    header_names: list[str]
+    state_changed_at: str | None
+    verified_at: str | None
+    challenge: Challenge | None
+    created_at: str
 
 
 class Rotation(TypedDict):

@@ -71,8 +71,7 @@ class Input(serializers.Serializer[Any]):
             values = super().to_internal_value(data)
         except serializers.ValidationError as error:
             errors = dict(error.detail) if isinstance(error.detail, dict) else {"": error.detail}
-        # Within another object it may be anything.
-        unknown = [name for name in data if name not in self.fields] if isinstance(data, Mapping) else []
+        unknown = [name for name in data if name not in self.fields]
         errors |= {str(name): ["There is no such field."] for name in unknown}
         if errors:
             raise serializers.ValidationError(errors)

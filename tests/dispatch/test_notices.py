@@ -17,6 +17,7 @@ from dispatch.expiring import tell_of_expiring
 from dispatch.models import Delivery, EndpointHealth, Event, Notice
 from subscriptions import notices
 from subscriptions.models import Endpoint, EndpointState, SigningSecret
+from subscriptions.models.audit import Actor
 from subscriptions.notices import Happened, NoticeKind
 from tests.api_client import ApiClient, assert_refused
 from tests.certificates_made import chain, issued, key
@@ -117,13 +118,13 @@ class TestStates:
     def test_a_rotated_secret_is_told_without_the_secret(self) -> None:
         operators()
         endpoint = EndpointFactory()
-        secret = SigningSecret.objects.rotate(endpoint, now=NOON, by="ada")
+        secret = SigningSecret.objects.rotate(endpoint, now=NOON, by=Actor("ada"))
         [said] = told()
         assert (said["type"], said["secret"]) == ("operational.endpoint.secret_rotated", secret.id)
         assert said["others_sign_until"] == "2026-03-02T12:00:00Z"
         assert secret.value not in json.dumps(said)
         with pytest.raises(ValidationError):
-            SigningSecret.objects.rotate(endpoint, now=NOON, by="ada", overlap=timedelta(days=8))
+            SigningSecret.objects.rotate(endpoint, now=NOON, by=Actor("ada"), overlap=timedelta(days=8))
         assert len(told()) == 1
 
     def test_failing_and_recovered_are_told_in_turn(self) -> None:
@@ -219,7 +220,7 @@ class TestCertificates:
         ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=20)
         made = issued(trustme.CA(), ends=ends)
         endpoint = EndpointFactory()
-        endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by="tests")
+        endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by=Actor("tests"))
         counts = []
         for left in (15, 14, 13, 4, 2, 1, -1, -2):
             tell_of_expiring(ends - timedelta(days=left))

@@ -20,6 +20,7 @@ from dispatch.publish import publish_event
 from dispatch.why import Code
 from subscriptions import ids
 from subscriptions.models import Endpoint, EndpointState, SigningSecret
+from subscriptions.models.audit import Actor
 from subscriptions.notices import NoticeKind
 from tests.api_client import ApiClient
 from tests.certificates_made import chain, issued, key
@@ -80,7 +81,7 @@ def test_failing_and_recovered(endpoint: Endpoint) -> None:
 
 
 def test_secret_rotated(endpoint: Endpoint) -> None:
-    SigningSecret.objects.rotate(endpoint, now=NOON, by="tests")
+    SigningSecret.objects.rotate(endpoint, now=NOON, by=Actor("tests"))
     assert shape(said(NoticeKind.ENDPOINT_SECRET_ROTATED)) == shape(EVENTS["endpoint.secret_rotated"])
 
 
@@ -102,7 +103,7 @@ def test_exhausted(endpoint: Endpoint) -> None:
 
 def test_expiring(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     made = issued(trustme.CA(), ends=endpoint.created_at + timedelta(days=30))
-    tls = endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by="tests")
+    tls = endpoint.set_tls({"client_certificate": chain(made), "client_key": key(made)}, by=Actor("tests"))
     assert tls is not None
     tls.client_subject, tls.client_expires_at = "CN=dispatcher", NOON + timedelta(days=14) - timedelta(hours=6)
     tls.save(update_fields=["client_subject", "client_expires_at"])

@@ -1,14 +1,17 @@
 import dataclasses
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from dispatch.models import Delivery, Event
 from dispatch.publish import publish_event
+from dispatch.selection import first_id
 from tests.api_client import ApiClient, assert_problem, assert_refused
-from tests.factories import EndpointFactory, EventFactory, EventTypeFactory, SubscriberFactory
+from tests.factories import NOON, EndpointFactory, EventFactory, EventTypeFactory, SubscriberFactory
 
 
 def test_an_event_is_published_to_every_endpoint_that_wants_it(api: ApiClient):

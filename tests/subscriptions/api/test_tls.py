@@ -106,14 +106,6 @@ def test_what_is_left_out_stays_and_null_takes_away(
     ]
 
 
-@pytest.mark.parametrize("tls", [0, True, "x", [["ca_certificate"]]])
-def test_what_is_no_object_is_refused(tls: Any, api: ApiClient):
-    body = {"subscriber": SubscriberFactory().id, "url": "https://receiver.example/", "tls": tls}
-    response = api.post("endpoints/", body)
-    kind = type(tls).__name__
-    assert_refused(response, "tls", f"Invalid data. Expected a dictionary, but got {kind}.")
-
-
 def test_an_endpoint_can_be_created_with_them(api: ApiClient, authority: trustme.CA, client: trustme.LeafCert):
     body = {
         "subscriber": SubscriberFactory().id,
