@@ -54,6 +54,12 @@ def check_url(url: str) -> str:
     return url
 
 
+def origin(url: str) -> str:
+    """Return scheme, host and port of `url`, in lower case: whoever is asked there is somebody else elsewhere."""
+    parts = _SHOWN.match(url)
+    return parts[1].lower() if parts else ""
+
+
 def shortened(url: str) -> str:
     """Return scheme, host and port of `url`, for lists, logs and errors: the rest may be a credential.
 

@@ -42,7 +42,6 @@ ROUTES: dict[str, dict[str, str]] = {
     "deliveries/{delivery}/": {"GET": "ars"},
     "deliveries/{delivery}/cancel/": {"POST": "as"},
     "deliveries/{delivery}/retry/": {"POST": "as"},
-    "egress-ips/": {"GET": "ars"},
     "endpoints/": {"GET": "ars", "POST": "as"},
     "endpoints/{endpoint}/": {"GET": "ars", "PATCH": "as", "DELETE": "as"},
     "endpoints/{endpoint}/credentials/": {"PUT": "as"},
@@ -73,7 +72,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "subscribers/": {"GET": "ars", "POST": "a"},
     "subscribers/{subscriber}/": {"GET": "ars", "PATCH": "a", "DELETE": "a"},
 }
-OPEN_TO_ALL = {"docs/", "health/live/", "health/ready/", "schema/"}
+OPEN_TO_ALL = {"docs/", "egress-ips/", "health/live/", "health/ready/", "schema/"}
 OF_NOBODY = {"api_key", "event_type"}
 SCOPES = {"a": Scope.ADMIN, "p": Scope.PUBLISH, "r": Scope.READ, "s": Scope.SUBSCRIBER}
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -6,7 +6,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from subscriptions.admin.signature_schemes_form import SignatureSchemesForm
+from subscriptions.models import Endpoint
 from subscriptions.models.delivery_settings import FORMAT_CHOICES
+from subscriptions.models.endpoint_access import check_move_to
 from subscriptions.payload_format import PayloadFormat
 
 DELIVERY_FIELDS = ["channels", "payload_format", "retry_schedule", "timeout", "metadata"]
@@ -83,3 +85,12 @@ class EndpointForm(SignatureSchemesForm):
         required=False, help_text=f"Seconds from a failed attempt to the next, or {_NONE}. Empty: as everywhere."
     )
     metadata = MetadataField()
+
+    def clean_url(self) -> str:
+        url = str(self.cleaned_data["url"])
+        if self.instance.pk and not self.instance._state.adding:
+            try:
+                check_move_to(Endpoint.objects.get(pk=self.instance.pk), url)
+            except ValidationError as error:
+                raise ValidationError(error.message_dict["url"]) from error
+        return url

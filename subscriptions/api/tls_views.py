@@ -5,8 +5,9 @@ from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from subscriptions.api.base import EVERY_READER, OfEndpoint, View
+from subscriptions.api.base import OfEndpoint
 from subscriptions.api.described import EgressIpsSerializer
 from subscriptions.api.etags import check_match, etag_of
 from subscriptions.api.serializers import TlsChange, TlsSerializer
@@ -28,11 +29,11 @@ class Tls(OfEndpoint):
             return _shown(found.set_tls(self.read(TlsChange), by=self.actor))
 
 
-class EgressIps(View):
-    """Read the networks that requests come from, so that receivers can let them in."""
+class EgressIps(APIView):
+    """Read the networks that requests come from, so that receivers can let them in. Needs no key."""
 
-    tenant = None
-    readers = EVERY_READER
+    authentication_classes = ()
+    permission_classes = ()
 
     @extend_schema(responses=EgressIpsSerializer)
     def get(self, request: Request) -> Response:

@@ -267,6 +267,10 @@ class Endpoint(FlowControl, ProvesOwnership, DeliverySettings, Removable):
         fresh = Endpoint.objects.select_for_update().get(pk=self.pk)
         columns = [name for name in given if name not in _ROWS and getattr(fresh, name) != given[name]]
         changed = list(columns)
+        if "url" in columns:
+            from subscriptions.models.endpoint_access import check_move_to  # it needs this module
+
+            check_move_to(fresh, given["url"], replaced=given)
         for name in columns:
             setattr(fresh, name, given[name])
         if columns:

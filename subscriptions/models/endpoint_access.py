@@ -1,6 +1,6 @@
 """What lets an endpoint's requests in at their receiver. Replaced as a whole, and never shown again."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
-from subscriptions import credentials, request_headers
+from subscriptions import credentials, endpoint_urls, request_headers
 from subscriptions.credentials import Credentials, Kind
 from subscriptions.encrypted_fields import EncryptedJSONField, EncryptedTextField
 from subscriptions.models.audit import Action, Actor, record
@@ -99,6 +99,25 @@ class CustomHeaders(models.Model):
 
     def __str__(self) -> str:
         return ", ".join(self.names)
+
+
+def check_move_to(endpoint: Endpoint, url: str, *, replaced: Collection[str] = ()) -> None:
+    """Raise Django's `ValidationError` if `url` would have another host get credentials that this one keeps.
+
+    `replaced` names what is given anew with the URL: `credentials`, `headers`.
+    """
+    if endpoint_urls.origin(url) == endpoint_urls.origin(endpoint.url):
+        return
+    present = {
+        "credentials": EndpointCredentials.objects.filter(endpoint=endpoint),
+        "headers": CustomHeaders.objects.filter(endpoint=endpoint),
+    }
+    kept = [name for name, rows in present.items() if name not in replaced and rows.exists()]
+    if kept:
+        named = " and ".join(kept)
+        raise ValidationError(
+            {"url": f"The endpoint has {named} for its present host. Replace them or take them away with the URL."}
+        )
 
 
 def shown_credentials(endpoint: Endpoint) -> Mapping[str, str] | None:

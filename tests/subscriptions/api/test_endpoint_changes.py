@@ -63,6 +63,29 @@ class TestAPatch:
         assert (response.json()["credentials"], response.json()["header_names"]) == ({"kind": "bearer"}, ["X-Tenant"])
         assert "t0ken" not in response.content.decode()
 
+    def test_sends_no_credentials_to_another_host(self, api: ApiClient):
+        endpoint = EndpointFactory(url="https://receiver.example/hooks")
+        EndpointCredentialsFactory(endpoint=endpoint)
+        CustomHeadersFactory(endpoint=endpoint)
+        new = {"url": "https://other.example/hooks"}
+
+        refused = patch(api, endpoint, **new, credentials=None)
+        assert_refused(
+            refused,
+            "url",
+            "The endpoint has headers for its present host. Replace them or take them away with the URL.",
+        )
+        assert patch(api, endpoint, **new, credentials=None, headers={}).status_code == 200
+        endpoint.refresh_from_db()
+        assert endpoint.url == new["url"]
+
+    def test_moves_within_a_host_with_its_credentials(self, api: ApiClient):
+        endpoint = EndpointFactory(url="https://receiver.example/hooks")
+        EndpointCredentialsFactory(endpoint=endpoint)
+
+        assert patch(api, endpoint, url="https://receiver.example/other").status_code == 200
+        assert Endpoint.objects.get().credentials.kind == "bearer"
+
     def test_that_changes_nothing_leaves_no_trace(self, api: ApiClient):
         endpoint = EndpointFactory(event_types=["a.b", "c"])
         assert patch(api, endpoint, url=endpoint.url, event_types=["c", "a.b"]).status_code == 200

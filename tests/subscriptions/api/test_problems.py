@@ -59,7 +59,7 @@ def test_an_error_points_to_its_place_in_the_body(api: ApiClient):
     ]
 
 
-@pytest.mark.parametrize("path", ["subscribers/", "egress-ips/", "endpoints/{}/", "endpoints/{}/secrets/"])
+@pytest.mark.parametrize("path", ["subscribers/", "endpoints/{}/", "endpoints/{}/secrets/"])
 def test_an_unknown_parameter_is_refused_everywhere(api: ApiClient, path: str):
     path = path.format(EndpointFactory().id)
     assert_refused(api.get(path, nothing="1"), "nothing", "There is no such field.")
