@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(what: Callable[[], T], seconds: float = 20) -> T:
+def wait_for(what: Callable[[], T], seconds: float = 40) -> T:
     """Return the first true answer of `what`. Fail if there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := what()):

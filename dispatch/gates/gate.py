@@ -16,6 +16,8 @@ from dispatch.gates.throttle import Throttle
 # A gate that waits for what is not in time, such as the end of a request, is looked at this often.
 _LOOK_SECONDS = 0.05
 UNLIMITED = 2**31 - 1
+# Requests in a second that nobody is slowed down from for having got fewer: one who gets little may bear much.
+_BEARABLE = 10.0
 
 
 class Why(enum.StrEnum):
@@ -134,7 +136,7 @@ class Gate:
         if signal.retry_after is not None:
             self.held_until = max(self.held_until, now + signal.retry_after)
         if signal.slows:
-            rate = max(1.0, self._ended, self._ended_before)
+            rate = max(_BEARABLE, self._ended, self._ended_before)
             if limits.rate is not None:
                 rate = min(rate, limits.rate / limits.period)
             at = max(now, self.held_until)

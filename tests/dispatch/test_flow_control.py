@@ -54,7 +54,7 @@ def test_the_rate_limit_of_a_subscriber_is_that_of_its_endpoints(workers: list[W
 
 def test_a_cap_is_kept_and_used(workers: list[Worker]) -> None:
     def slowly(body: bytes) -> Answer:
-        time.sleep(0.02)
+        time.sleep(0.05)
         return Answer()
 
     with arriving(slowly) as arrivals:

@@ -98,7 +98,7 @@ class TestThrottling:
         note(some, Signal(False, slows=True, retry_after=60.0), 0.0)
 
         assert opening(some, 1.0) == Opening(0, 59.0, Why.RETRY_AFTER)
-        assert (opening(some, 61.0).room, some.throttle.rate(61.0)) == (1, 0.5)
+        assert (opening(some, 61.0).room, some.throttle.rate(61.0)) == (1, 5.0)
 
     def test_is_forgiven_with_all_the_rest(self) -> None:
         some = gate()
