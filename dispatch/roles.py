@@ -14,7 +14,9 @@ from django.db.models import Q
 VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
 _OURS = ("subscriptions", "dispatch")
 # Secrets, also masked, and what is as good as one, are for administrators only.
-_HIDDEN = Q(content_type__model__in=["apikey", "signingsecret", "endpointcredentials", "customheaders"])
+_HIDDEN = Q(
+    content_type__model__in=["apikey", "signingsecret", "endpointcredentials", "customheaders", "idempotentanswer"]
+)
 _OPERATED: Mapping[str, tuple[str, ...]] = {
     "subscriber": ("add", "change"),
     "endpoint": ("add", "change"),

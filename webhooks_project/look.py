@@ -59,6 +59,8 @@ UNFOLD: dict[str, Any] = {
                     _list("Deliveries", "send", "dispatch", "delivery"),
                     _list("Attempts", "sync_alt", "dispatch", "attempt"),
                     _list("Bulk jobs", "playlist_play", "dispatch", "bulkjob"),
+                    _list("Notices", "notifications", "dispatch", "notice"),
+                    _list("Mails", "mail", "dispatch", "mail"),
                 ],
             },
             {

@@ -8,7 +8,15 @@ from subscriptions.models import Endpoint
 
 STATUS_CHOICES = [(status.value, status.value.capitalize()) for status in DeliveryStatus]
 TRIGGER_CHOICES = [(trigger.value, trigger.value.capitalize()) for trigger in Trigger]
-OUTCOME_CHOICES = [(outcome.value, outcome.value.replace("_", " ").capitalize()) for outcome in Outcome]
+_SHORT = {"Dns": "DNS", "Http": "HTTP", "Tls": "TLS"}
+
+
+def _label(outcome: Outcome) -> str:
+    first, *others = outcome.value.capitalize().split("_")
+    return " ".join([_SHORT.get(first, first), *others])
+
+
+OUTCOME_CHOICES = [(outcome.value, _label(outcome)) for outcome in Outcome]
 
 
 class Delivery(models.Model):

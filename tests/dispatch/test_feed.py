@@ -11,6 +11,7 @@ from dispatch import feed
 from dispatch.models import Event
 from dispatch.publish import publish_event
 from subscriptions.models import Subscriber
+from tests.dispatch.feeding import wait_until_shown
 from tests.factories import EndpointFactory, SubscriberFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,7 +74,7 @@ def test_it_has_what_is_for_the_subscriber_and_for_all_oldest_first():
     acme, other = SubscriberFactory(), SubscriberFactory()
     EndpointFactory(subscriber=acme)
     wanted = [publish(acme), publish(), publish(acme)]
-    publish(other)
+    wait_until_shown(publish(other))
 
     assert read_all(acme, feed.BEGINNING)[0] == wanted
     page = feed.read(acme, limit=2)
@@ -90,6 +91,7 @@ def test_one_type_is_found_among_many_and_what_was_passed_is_not_looked_at_again
     for _ in range(4):
         publish(acme, "order.created")
     paid = publish(acme)
+    wait_until_shown(paid)
 
     page = feed.read(acme, limit=2, event_type="invoice.paid")
     assert (page.events, page.has_more) == ([], True)
@@ -101,6 +103,7 @@ def test_one_type_is_found_among_many_and_what_was_passed_is_not_looked_at_again
 def test_what_commits_late_is_not_passed_over(open_transaction: Callable[[Subscriber], Callable[[], str]]):
     acme = SubscriberFactory()
     first = publish(acme)
+    wait_until_shown(first)
     end_early, end_late = open_transaction(acme), open_transaction(acme)
     # Committed already, but a transaction that began before it has not ended.
     between = publish(acme)
@@ -111,9 +114,11 @@ def test_what_commits_late_is_not_passed_over(open_transaction: Callable[[Subscr
     assert read_all(acme, place) == ([], place)
 
     early = end_early()
+    wait_until_shown(between)
     seen, place = read_all(acme, place)
     assert seen == [early, late, between]
     last = publish(acme)
+    wait_until_shown(last)
     assert read_all(acme, place)[0] == [last]
 
 
@@ -149,6 +154,7 @@ def test_nothing_is_skipped_or_repeated_while_many_publish_and_some_roll_back():
         following = threads.submit(follow)
         for done in [threads.submit(publish_some, number) for number in range(4)]:
             done.result()
+        wait_until_shown(Event.objects.latest("feed_position").pk)
         is_over.set()
         seen = following.result()
 
