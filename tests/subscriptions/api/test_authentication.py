@@ -59,4 +59,4 @@ def test_every_route_but_those_of_health_and_description_wants_a_key(db: None):
     }
     assert len(views) >= 12
     open_to_all = {name for name, view in views.items() if view.permission_classes == ()}
-    assert open_to_all == {"Docs", "Live", "Ready", "Schema"}
+    assert open_to_all == {"Docs", "EgressIps", "Live", "Ready", "Schema"}
