@@ -84,7 +84,8 @@ moved AS (
         line = CASE WHEN done.status <> 'delivered' THEN delivery.line END,
         claim_token = NULL, lease_expires_at = NULL, claimed_at = NULL
     FROM done
-    WHERE delivery.id = done.delivery_id
+    -- Said twice: by the second the rows are found one by one, whatever the planner believes of a table.
+    WHERE delivery.id = done.delivery_id AND delivery.id = ANY (ARRAY (SELECT delivery_id FROM done))
       AND delivery.claim_token = done.token AND delivery.attempt_count = done.number
     RETURNING delivery.id, delivery.trigger, delivery.manual_attempt
 )
