@@ -35,6 +35,11 @@ def execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         return list(sqlite_cursor.fetchall())
 
 
+def compact(statement: str) -> str:
+    """Leave out the indentation. psycopg remembers how it reads a statement only up to 4,096 characters of it."""
+    return " ".join(statement.split())
+
+
 def sqlite_parameters(parameters: Sequence[Any]) -> list[Any]:
     """Write ids and times as Django's SQLite back end does."""
     return [

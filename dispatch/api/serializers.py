@@ -1,6 +1,7 @@
 """What the API takes and gives for events, deliveries and attempts."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
@@ -177,6 +178,24 @@ class EventSerializer(serializers.Serializer[Event]):
     ordering_key = serializers.CharField()
     created_at = serializers.DateTimeField()
     deliver_after = serializers.DateTimeField(allow_null=True)
+
+
+def shown_event(event: Event) -> dict[str, Any]:
+    """Say what `EventSerializer` says. Publishing answers with this, and REST framework needs five times as long."""
+    return {
+        "id": event.pk,
+        "type": event.type,
+        "subscriber": event.subscriber_id,
+        "channels": event.channels,
+        "idempotency_key": event.idempotency_key,
+        "ordering_key": event.ordering_key,
+        "created_at": _written(event.created_at),
+        "deliver_after": event.deliver_after and _written(event.deliver_after),
+    }
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class EventWithDataSerializer(EventSerializer):

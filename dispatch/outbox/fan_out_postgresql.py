@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from dispatch.outbox.values import FannedOut, NewEvent
-from dispatch.sql import execute
+from dispatch.sql import compact, execute
 from subscriptions import ids
 
 # The endpoints that want each event, by id, from the one after which its fan-out goes on, and at which it stops
@@ -12,13 +12,13 @@ from subscriptions import ids
 # subscriber's endpoints, an event for all at those that an index of patterns names, pattern by pattern. Nothing
 # here is a join for which the planner could choose to read a whole table for each event, as it did. An endpoint that
 # asked for other channels has no state here and gets no delivery: looking at its row costs nothing that was not there.
+# One that is disabled and keeps what comes counts as paused: then that waits.
 _WANTING = """
     SELECT event_id, first_id, endpoint_id, place, is_stop, found[1] AS state, found[2] IS NOT NULL AS is_ordered
     FROM (SELECT event_id, first_id, endpoint_id, place, place = most AND is_followed AS is_stop,
            (SELECT ARRAY[CASE WHEN asking.channels <> '[]' AND NOT EXISTS (
                                   SELECT 1 FROM jsonb_array_elements_text(numbered.channels::jsonb) AS named (channel)
                                   WHERE asking.channels ? named.channel) THEN NULL
-                              -- Disabled, but what comes is kept: then it waits, as where an endpoint is paused.
                               WHEN asking.state = 'disabled' AND asking.when_disabled = 'keep' THEN 'paused'
                               ELSE asking.state END,
                          CASE WHEN asking.ordered THEN '' END]
@@ -86,7 +86,7 @@ _MANY = f"unnest({', '.join(f'%b::{kind}[]' for kind in _TYPES)}) AS given ({_CO
 
 
 def _insert(given: str) -> str:
-    return f"""
+    return compact(f"""
 WITH given AS (SELECT *, id AS first_id, '{_NO_UUID}'::uuid AS after, %s::int AS most FROM {given}),
 wanting AS MATERIALIZED ({_WANTING}),
 event AS (
@@ -100,7 +100,7 @@ event AS (
 ),
 delivery AS ({_DELIVERIES})
 {_WHAT_CAME_OF_IT}
-"""
+""")
 
 
 _INSERT_ONE, _INSERT_MANY = _insert(_ONE), _insert(_MANY)

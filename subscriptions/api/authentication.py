@@ -42,7 +42,8 @@ class Caller:
 
 class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Caller, ApiKey] | None:
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        # Not `headers`, for which all of them would be read.
+        scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != _SCHEME.lower():
             return None
         api_key = ApiKey.objects.find(text.strip())

@@ -69,6 +69,8 @@ def _refuse_constant(name: str) -> NoReturn:
 def _is_nested_deeper_than(depth: int, data: Any) -> bool:
     level = [data]
     for _ in range(depth):
+        if not level:
+            return False
         level = [
             part
             for whole in level

@@ -265,6 +265,22 @@ def test_a_wrong_filter_is_refused(api: ApiClient, query: dict[str, str], field:
     assert_refused(api.get("events/", **query), field, message)
 
 
+@pytest.mark.parametrize("deliver_after", [None, "2040-02-01T12:00:00Z", "2040-02-01T12:00:00.250000+02:00"])
+def test_publishing_answers_with_what_reading_the_event_answers_with(
+    api: ApiClient, deliver_after: str | None, settings: Settings
+):
+    settings.WEBHOOKS = dataclasses.replace(settings.WEBHOOKS, deliver_after_max=10**9)
+    subscriber = SubscriberFactory().id
+    fields = {"idempotency_key": "k", "ordering_key": "o", "channels": ["eu"], "deliver_after": deliver_after}
+    event = {"type": "invoice.paid", "data": [1], "subscriber": subscriber, **fields}
+    published = api.post("events/", event).json()
+    [in_batch] = api.post("events/batch/", {"events": [event]}).json()["results"]
+    read = api.get(f"events/{published['id']}/").json()
+    assert published == {name: value for name, value in read.items() if name in published}
+    assert in_batch["event"] | {"data": [1]} == published
+    assert set(read) - set(published) == {"deliveries", "all_deliveries"}
+
+
 @pytest.mark.parametrize("text", ["nothing", "evt_nothing", "dlv_06asqfjqg1tbp3ff04hkaps9lc", "%00"])
 def test_an_event_that_does_not_exist_is_404(api: ApiClient, text: str):
     assert api.get(f"events/{text}/").status_code == 404
