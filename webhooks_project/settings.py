@@ -38,7 +38,8 @@ INSTALLED_APPS = [
     # Before the admin, whose templates and site it replaces.
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    # Its pages are registered where they are served from, not in workers: see urls.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from dispatch.admin import dashboard
 from subscriptions.api import problems
 
+admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "Webhook dispatcher"
 admin.site.index_title = "Who wants what, and how it gets there"
 admin.site.index_template = "admin/dashboard.html"
