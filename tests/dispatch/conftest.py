@@ -1,0 +1,20 @@
+"""Fixtures for tests of the dispatcher."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from redis import Redis
+
+from dispatch import wake
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    """Connect to an empty Redis."""
+    with Redis.from_url(settings.REDIS_URL) as client:
+        # What tests before this one published may still be about to ring.
+        wake.finish()
+        client.flushdb()
+        yield client
+        client.flushdb()
