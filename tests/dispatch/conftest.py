@@ -1,8 +1,10 @@
 """Fixtures for tests of the dispatcher."""
 
+import ssl
 from collections.abc import Iterator
 
 import pytest
+import trustme
 from django.conf import settings
 from redis import Redis
 
@@ -18,3 +20,11 @@ def redis() -> Iterator[Redis]:
         client.flushdb()
         yield client
         client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    """Trust the authority beside the well-known ones."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
