@@ -1,5 +1,6 @@
-"""Certificates that tests make: of authorities and clients, with what may be wrong with them."""
+"""Certificates that tests make: of authorities, clients and servers, with what may be wrong with them."""
 
+import ssl
 from datetime import datetime
 from typing import Any
 
@@ -21,3 +22,10 @@ def key(client: trustme.LeafCert) -> str:
 def issued(authority: trustme.CA, *, ends: datetime | None = None, **options: Any) -> trustme.LeafCert:
     """Make a client's certificate."""
     return authority.issue_cert("sender.example", not_after=ends, **options)
+
+
+def serving_tls(certificate: trustme.LeafCert, kind: type[ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
+    """Return what a server needs that shows `certificate`."""
+    context = kind(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context

@@ -4,6 +4,7 @@ import os
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 from django.conf import settings
 from django.db import connection
 
@@ -33,3 +34,9 @@ def process_environment(django_db_setup: None) -> dict[str, str]:
 def _unknown_event_types() -> None:
     """Have no test believe what another one's process knew of event types."""
     EventType.objects.forget()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Make an authority that issues certificates."""
+    return trustme.CA()

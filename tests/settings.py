@@ -12,12 +12,17 @@ from urllib.parse import urlsplit
 from webhooks_project import embedded_redis
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-_DIRECTORY = tempfile.TemporaryDirectory(prefix="webhooks-tests-")
-atexit.register(_DIRECTORY.cleanup)
+# mypy reads these settings too. It needs no server, and would end without clearing away what was made here.
+_TESTING = "PYTEST_VERSION" in os.environ
+if _TESTING:
+    _DIRECTORY = tempfile.TemporaryDirectory(prefix="webhooks-tests-")
+    atexit.register(_DIRECTORY.cleanup)
 
 
 def _redis_url() -> str:
     given = os.environ.get("REDIS_URL", "")
+    if not _TESTING:
+        return given or "redis://unused.invalid"
     # pytest's first process loads these settings too, before it starts the xdist workers, and they inherit
     # what it set: its server is not theirs. What a test starts shares the server of the test's process.
     owner, _, embedded = os.environ.get("TESTS_EMBEDDED_REDIS", "").partition(" ")
@@ -38,7 +43,7 @@ os.environ.setdefault("WEBHOOKS_ENCRYPTION_KEYS", "b25seS1mb3ItdGVzdHMtb25seS1mb
 from webhooks_project.settings import *  # noqa: E402, F403
 from webhooks_project.settings import DATABASES  # noqa: E402
 
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+if _TESTING and DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: real workers in processes of their own open it too.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(_DIRECTORY.name) / "test.sqlite3")}
 

@@ -1,12 +1,9 @@
 """What becomes of the deliveries of endpoints and subscribers that are deleted."""
 
-from collections.abc import Iterator
-
 import pytest
-from django.conf import settings
 from redis import Redis
 
-from dispatch import emptying, outbox, tasks, wake
+from dispatch import emptying, outbox, tasks
 from dispatch.lanes import Lanes
 from dispatch.models import Delivery
 from dispatch.publish import PublishRefused, publish_event
@@ -17,15 +14,6 @@ from tests.api_client import ApiClient
 from tests.factories import NOON, AttemptFactory, DeliveryFactory, EndpointFactory, SubscriberFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with Redis.from_url(settings.REDIS_URL) as client:
-        wake.finish()
-        client.flushdb()
-        yield client
-        client.flushdb()
 
 
 def states(endpoint: Endpoint) -> list[tuple[str, str]]:

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 
@@ -18,6 +17,7 @@ from redis import Redis
 from dispatch.models import Attempt, Delivery, Event
 from dispatch.publish import publish_event
 from subscriptions.models import Endpoint, EndpointState, EventTypePattern, SigningSecret
+from tests.certificates_made import serving_tls
 from tests.dispatch.deliveries import endpoint_at, outcomes, settled
 from tests.dispatch.receivers import Answer, receiving
 from tests.dispatch.workers import Worker, working
@@ -27,11 +27,6 @@ X_SECRET = "an-old-secret-of-theirs"
 
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +173,7 @@ def test_a_refused_connection_is_retried(worker: Worker) -> None:
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(worker: Worker) -> None:
-    with receiving(tls=serving_tls(trustme.CA())) as receiver:
+    with receiving(tls=serving_tls(trustme.CA().issue_cert("127.0.0.1"))) as receiver:
         endpoint_at(receiver.url)
         delivery = settled(publish_event("invoice.paid", {"amount": 1}).event)
 
@@ -188,18 +183,12 @@ def test_a_certificate_of_an_unknown_authority_is_refused(worker: Worker) -> Non
 
 
 def test_a_certificate_of_an_authority_of_the_settings_is_trusted(worker: Worker, authority: trustme.CA) -> None:
-    with receiving(tls=serving_tls(authority)) as receiver:
+    with receiving(tls=serving_tls(authority.issue_cert("127.0.0.1"))) as receiver:
         endpoint_at(receiver.url)
         delivery = settled(publish_event("invoice.paid", {"amount": 1}).event)
 
     assert outcomes(delivery) == [(1, "success", 200)]
     assert len(receiver.received) == 1
-
-
-def serving_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
 
 
 def test_a_redirect_is_a_failure_and_is_not_followed(worker: Worker) -> None:

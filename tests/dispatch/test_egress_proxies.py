@@ -5,7 +5,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -15,38 +14,22 @@ from dispatch.addresses import AddressPolicy
 from dispatch.egress_proxy import EgressProxy
 from dispatch.states import Outcome
 from dispatch.transport import Result
+from tests.certificates_made import serving_tls
 from tests.dispatch.canary import canary_everywhere
 from tests.dispatch.egress_proxies import ESTABLISHED, behaving, proxying
 from tests.dispatch.raw_receivers import Conversation, receiving_raw
 from tests.dispatch.receivers import receiving
-from tests.dispatch.sending import send, transporting
+from tests.dispatch.sending import DEADLINE, LOOPBACK, TIMED_OUT, send, transporting
 
-DEADLINE = 0.4
-LOOPBACK = AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),))
 ANYWHERE = AddressPolicy(allowed_ports=(range(1, 65536),), https_only=False)
 SCHEMES = ("http", "https", "socks5", "socks5h")
 LOGIN = ("ada", "pass: word%")
-TIMED_OUT = (Outcome.TIMEOUT, f"There was no complete answer within {DEADLINE:g} seconds.")
 NOT_IN_TIME = (Outcome.PROXY_ERROR, "The egress proxy did not answer in time.")
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
-@pytest.fixture(scope="module")
 def serving(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "receiver.test").configure_cert(context)
-    return context
+    return serving_tls(authority.issue_cert("127.0.0.1", "receiver.test"))
 
 
 @pytest.fixture(autouse=True)
@@ -134,8 +117,7 @@ class TestARequest:
     def test_verifies_the_receivers_certificate(
         self, scheme: str, serving: ssl.SSLContext, trusting: ssl.SSLContext
     ) -> None:
-        untrusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        trustme.CA().issue_cert("127.0.0.1").configure_cert(untrusted)
+        untrusted = serving_tls(trustme.CA().issue_cert("127.0.0.1"))
         with (
             receiving(tls=untrusted) as stranger,
             receiving(tls=serving) as misnamed,

@@ -4,28 +4,26 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from ipaddress import ip_network
 
 import pytest
 import standardwebhooks
 
 from dispatch.access import Access, access_of
-from dispatch.addresses import AddressPolicy
 from dispatch.endpoint_snapshots import EndpointSnapshot
-from dispatch.engine import Done, Engine, Job
+from dispatch.engine import Engine, Job
 from dispatch.outbox import Claim
-from dispatch.requests_transport import Limits, RequestsTransport
+from dispatch.requests_transport import RequestsTransport
 from dispatch.states import Outcome
 from dispatch.transport import Request, Result, Transport
 from subscriptions import ids
 from subscriptions.credentials import Bearer
 from subscriptions.models import EndpointState
 from tests.dispatch.receivers import Answer, receiving
+from tests.dispatch.sending import LONG, collect, transporting
 from tests.dispatch.signers import signer_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SLOW_AFTER = 3.0
-LONG = 20.0
 
 
 class InMemory:
@@ -85,22 +83,11 @@ def submit(engine: Engine, endpoint: EndpointSnapshot, count: int) -> list[Job]:
     return jobs
 
 
-def finish(engine: Engine, count: int) -> list[Done]:
-    """Wait until `count` jobs have ended."""
-    done: list[Done] = []
-    deadline = time.monotonic() + LONG
-    while len(done) < count:
-        assert time.monotonic() < deadline, f"only {len(done)} of {count} jobs ended"
-        done += engine.poll(0.1)
-    assert len(done) == count
-    return done
-
-
 def prove(engine: Engine, transport: InMemory, endpoint: EndpointSnapshot, successes: int = 1) -> None:
     for _ in range(successes):
         submit(engine, endpoint, 1)
         transport.answer()
-        finish(engine, 1)
+        collect(engine.poll, 1)
 
 
 def make_quick(engine: Engine, transport: InMemory) -> EndpointSnapshot:
@@ -118,19 +105,8 @@ def transport() -> InMemory:
 
 @pytest.fixture
 def real_transport() -> Iterator[RequestsTransport]:
-    transport = RequestsTransport(
-        Limits(
-            concurrency=4,
-            deadline=LONG,
-            connect_timeout=LONG,
-            response_limit=1000,
-            idle_connections=256,
-            idle_seconds=LONG,
-            policy=AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),)),
-        )
-    )
-    yield transport
-    transport.close()
+    with transporting() as transport:
+        yield transport
 
 
 class Clock:
@@ -196,7 +172,7 @@ class TestARequest:
             engine = make_engine(real_transport)
             job = make_job(make_endpoint(receiver.url), body=b'{"amount": 100}')
             engine.submit(job)
-            [done] = finish(engine, 1)
+            [done] = collect(engine.poll, 1)
 
         [received] = receiver.received
         assert (done.job, done.result.status_code, done.result.body) == (job, 202, b"thanks")
@@ -260,7 +236,7 @@ class TestAnEndpointWithAccess:
         assert engine.rooms([endpoint.id])[endpoint.id] > 1
         submit(engine, endpoint, 1)
         transport.answer(failure=Outcome.CREDENTIALS_FAILED)
-        finish(engine, 1)
+        collect(engine.poll, 1)
 
         assert engine.rooms([endpoint.id]) == {endpoint.id: 1}
 
@@ -327,13 +303,13 @@ class TestSlots:
             engine = make_engine(real_transport, concurrency=4)
             endpoint = make_endpoint(receiver.url)
             submit(engine, endpoint, 1)
-            finish(engine, 1)
+            collect(engine.poll, 1)
             jobs = submit(engine, endpoint, 5)
             deadline = time.monotonic() + LONG
             while len(receiver.received) < 5 and time.monotonic() < deadline:
                 assert engine.poll(0.02) == []
             go_on.set()
-            done = finish(engine, 5)
+            done = collect(engine.poll, 5)
 
         assert {each.job for each in done} == set(jobs)
         assert len(receiver.received) == 6
@@ -464,7 +440,7 @@ class TestWindows:
             engine = make_engine(real_transport, concurrency=4)
             neighbour = make_endpoint(healthy.url)
             submit(engine, neighbour, 1)
-            finish(engine, 1)
+            collect(engine.poll, 1)
             endpoints = [make_endpoint(hanging.url) for _ in range(9)]
             rooms = engine.rooms([endpoint.id for endpoint in endpoints])
             for endpoint in endpoints:
@@ -472,10 +448,10 @@ class TestWindows:
             assert sum(rooms.values()) == 8
 
             submit(engine, neighbour, 20)
-            done = finish(engine, 20)
+            done = collect(engine.poll, 20)
             assert len(hanging.received) <= 2
             never.set()
-            finish(engine, 8)
+            collect(engine.poll, 8)
 
         assert {each.job.endpoint for each in done} == {neighbour}
         assert {each.verdict.outcome for each in done} == {Outcome.SUCCESS}

@@ -20,9 +20,9 @@ from dispatch.transport import Request, Result
 from subscriptions import credentials, ids, signing_secrets
 from subscriptions.models import Endpoint, Subscriber
 from tests.api_client import ApiClient
+from tests.certificates_made import serving_tls
 from tests.dispatch.raw_receivers import Conversation, receiving_raw
 from tests.dispatch.receivers import Answer, receiving
-from tests.dispatch.test_delivery import serving_tls
 from tests.dispatch.token_endpoints import CLIENT_SECRET, issuing
 from tests.dispatch.workers import working
 from tests.waiting import wait_for
@@ -65,7 +65,7 @@ def test_a_worker_that_logs_all_it_can_logs_and_keeps_no_secret(
 
     with socket.create_server(("127.0.0.1", 0)) as unused:
         nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    tls = serving_tls(trustme.CA())
+    tls = serving_tls(trustme.CA().issue_cert("127.0.0.1"))
     with (
         receiving_raw(echo) as echoing,
         receiving(Answer(410)) as gone,

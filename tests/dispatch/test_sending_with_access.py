@@ -4,7 +4,6 @@ import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
-from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -12,24 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatch.access import Access, access_of
-from dispatch.addresses import AddressPolicy
 from dispatch.requests_transport import RequestsTransport
 from dispatch.states import Outcome
 from dispatch.transport import Request, Result
 from subscriptions.credentials import OAuth2
 from subscriptions.request_headers import InvalidHeader, check_headers
+from tests.dispatch.behaviours import HEAD, OK, say
 from tests.dispatch.raw_receivers import Conversation, RawReceiver, receiving_raw
-from tests.dispatch.sending import LONG, transporting
+from tests.dispatch.sending import DEADLINE, LONG, collect, transporting
 from tests.dispatch.token_endpoints import issuing
 from tests.waiting import wait_for
 
-DEADLINE = 0.4
-LOOPBACK = AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),))
 SECRET = "client-secret-of-theirs"
 TOKEN = "token-of-theirs"
-HEAD = b"HTTP/1.1 200 OK\r\n"
-OK = HEAD + b"Content-Length: 2\r\n\r\nok"
-IDLE = {"idle_connections": 16, "idle_seconds": LONG}
 
 
 def client_of(url: str, **options: Any) -> Access:
@@ -40,17 +34,7 @@ def sent(transport: RequestsTransport, *requests: Request) -> list[Result]:
     """Send all at the same time, and wait for what comes of them."""
     for request in requests:
         transport.submit(request)
-    results: list[Result] = []
-    wait_for(lambda: results.extend(transport.poll(0.1)) or len(results) == len(requests))
-    return results
-
-
-def say(*parts: bytes) -> Callable[[Conversation], None]:
-    def behave(conversation: Conversation) -> None:
-        conversation.read_request()
-        conversation.send(*parts)
-
-    return behave
+    return collect(transport.poll, len(requests))
 
 
 def answer(body: bytes, status: bytes = b"200 OK", headers: bytes = b"") -> bytes:
@@ -112,7 +96,7 @@ class TestAHostileTokenEndpoint:
         with (
             receiving_raw(behave) as issuer,
             receiving_raw(say(OK)) as receiver,
-            transporting(LOOPBACK, deadline=DEADLINE, **IDLE) as transport,
+            transporting(deadline=DEADLINE) as transport,
         ):
             [result] = sent(transport, Request("key", receiver.url, {}, b"{}", client_of(issuer.url)))
 
@@ -126,11 +110,11 @@ class TestAHostileTokenEndpoint:
         [
             ("http://169.254.169.254/token", "The address was refused: "),
             ("http://10.0.0.1/token", "The address was refused: "),
-            ("http://[::1]/token", "The address was refused: "),
+            ("http://[fd00::1]/token", "The address was refused: "),
         ],
     )
     def test_at_a_refused_address_is_not_asked(self, url: str, error: str) -> None:
-        with receiving_raw(say(OK)) as receiver, transporting(LOOPBACK, **IDLE) as transport:
+        with receiving_raw(say(OK)) as receiver, transporting() as transport:
             [result] = sent(transport, Request("key", receiver.url, {}, b"{}", client_of(url)))
 
         assert result.failure is Outcome.CREDENTIALS_FAILED
@@ -141,7 +125,7 @@ class TestAHostileTokenEndpoint:
         with (
             receiving_raw(hang) as issuer,
             receiving_raw(say(OK)) as receiver,
-            transporting(LOOPBACK, deadline=DEADLINE, concurrency=4, **IDLE) as transport,
+            transporting(deadline=DEADLINE) as transport,
         ):
             access = client_of(issuer.url)
             waiting = [Request(number, receiver.url, {}, b"{}", access) for number in range(3)]
@@ -156,7 +140,7 @@ class TestAHostileTokenEndpoint:
 
 class TestATokenEndpoint:
     def test_is_asked_once_by_many_first_requests(self) -> None:
-        with issuing() as (issuer, receiver), transporting(LOOPBACK, concurrency=8, **IDLE) as transport:
+        with issuing() as (issuer, receiver), transporting(concurrency=8) as transport:
             access = client_of(issuer.url).client
             assert access is not None
             given_ = access_of(
@@ -184,7 +168,7 @@ class TestATokenEndpoint:
         with (
             receiving_raw(behave) as issuer,
             receiving_raw(receive) as receiver,
-            transporting(LOOPBACK, **IDLE) as transport,
+            transporting() as transport,
         ):
             transport.submit(Request("key", receiver.url, {}, b"{}", client_of(issuer.url)))
             wait_for(lambda: issuer.connections)
@@ -223,7 +207,7 @@ def strict() -> Iterator[tuple[Strict, RawReceiver, RequestsTransport]]:
     receiver = Strict()
     with contextlib.ExitStack() as stack:
         raw = stack.enter_context(receiving_raw(receiver.behave))
-        yield receiver, raw, stack.enter_context(transporting(LOOPBACK, **IDLE))
+        yield receiver, raw, stack.enter_context(transporting())
 
 
 class TestCustomHeaders:
@@ -267,7 +251,7 @@ class TestCustomHeaders:
     @pytest.mark.parametrize("value", ["a\r\nHost: b", "a\nb", "a\rb", "a\0b", "€"])
     def test_what_got_past_every_check_is_still_not_sent(self, value: str) -> None:
         access = access_of(None, {"X-Y": value})
-        with receiving_raw(say(OK)) as receiver, transporting(LOOPBACK, **IDLE) as transport:
+        with receiving_raw(say(OK)) as receiver, transporting() as transport:
             [result] = sent(transport, Request("key", receiver.url, dict(access.headers), b"{}", access))
 
         assert (result.failure, receiver.connections) == (Outcome.CANNOT_BUILD, 0)

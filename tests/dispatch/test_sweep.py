@@ -1,6 +1,5 @@
 """The sweep, on a real database and a real Redis protocol server."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,16 +19,6 @@ from subscriptions.models import Endpoint, EndpointState
 from tests.factories import NOON, DeliveryFactory, EndpointFactory, EventFactory, SubscriberFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with Redis.from_url(settings.REDIS_URL) as client:
-        # What tests before this one published may still be about to ring.
-        wake.finish()
-        client.flushdb()
-        yield client
-        client.flushdb()
 
 
 def taken(lanes: Lanes) -> list[str]:

@@ -7,26 +7,24 @@ import ssl
 import stat
 import warnings
 from collections.abc import Callable, Iterator
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
-from dispatch.addresses import AddressPolicy
 from dispatch.states import Outcome
 from dispatch.tls_contexts import TlsContexts
 from dispatch.tls_settings import TlsSettings
 from dispatch.transport import Result
 from subscriptions import certificates
+from tests.certificates_made import chain, key, pem
+from tests.dispatch.behaviours import OK
 from tests.dispatch.egress_proxies import proxying
 from tests.dispatch.raw_receivers import Conversation, RawReceiver, receiving_raw
 from tests.dispatch.receivers import receiving
 from tests.dispatch.sending import send, transporting
 
-LOOPBACK = AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),))
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
@@ -55,14 +53,10 @@ def well_known(common: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-def pem(authority: trustme.CA) -> str:
-    return authority.cert_pem.bytes().decode()
-
-
 def settings(authorities: str = "", client: trustme.LeafCert | None = None) -> TlsSettings:
-    certificate = "" if client is None else "".join(each.bytes().decode() for each in client.cert_chain_pems)
-    key = "" if client is None else client.private_key_pem.bytes().decode()
-    return TlsSettings(certificates.digest(authorities, certificate), authorities, certificate, key)
+    certificate = "" if client is None else chain(client)
+    private_key = "" if client is None else key(client)
+    return TlsSettings(certificates.digest(authorities, certificate), authorities, certificate, private_key)
 
 
 def serving(
@@ -86,7 +80,7 @@ class TestAnAuthorityOfItsOwn:
     ) -> None:
         with (
             receiving(tls=serving(private)) as receiver,
-            transporting(LOOPBACK, ca_file=well_known) as transport,
+            transporting(ca_file=well_known) as transport,
         ):
             with_it = send(transport, receiver.url, tls=settings(pem(private)))
             without = send(transport, receiver.url)
@@ -100,24 +94,24 @@ class TestAnAuthorityOfItsOwn:
     def test_takes_the_place_of_the_well_known_ones(
         self, private: trustme.CA, common: trustme.CA, well_known: Path
     ) -> None:
-        with receiving(tls=serving(common)) as receiver, transporting(LOOPBACK, ca_file=well_known) as transport:
+        with receiving(tls=serving(common)) as receiver, transporting(ca_file=well_known) as transport:
             assert said(send(transport, receiver.url)) == (None, 200)
             assert said(send(transport, receiver.url, tls=settings(pem(private)))) == (Outcome.TLS_ERROR, None)
 
     def test_may_be_one_of_several(self, private: trustme.CA, common: trustme.CA) -> None:
         both = settings(pem(trustme.CA()) + pem(private))
-        with receiving(tls=serving(private)) as receiver, transporting(LOOPBACK) as transport:
+        with receiving(tls=serving(private)) as receiver, transporting() as transport:
             assert said(send(transport, receiver.url, tls=both)) == (None, 200)
 
     def test_may_be_one_that_another_authority_signed(self, private: trustme.CA) -> None:
         intermediate = private.create_child_ca()
-        with receiving(tls=serving(intermediate)) as receiver, transporting(LOOPBACK) as transport:
+        with receiving(tls=serving(intermediate)) as receiver, transporting() as transport:
             assert said(send(transport, receiver.url, tls=settings(pem(intermediate)))) == (None, 200)
 
     def test_vouches_for_the_right_name_only(self, private: trustme.CA) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         private.issue_cert("other.example").configure_cert(context)
-        with receiving(tls=context) as receiver, transporting(LOOPBACK) as transport:
+        with receiving(tls=context) as receiver, transporting() as transport:
             result = send(transport, receiver.url, tls=settings(pem(private)))
 
         assert said(result) == (Outcome.TLS_ERROR, None)
@@ -129,7 +123,7 @@ class TestAnAuthorityOfItsOwn:
             context.minimum_version = ssl.TLSVersion.TLSv1
             context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")
-        with receiving(tls=context) as receiver, transporting(LOOPBACK) as transport:
+        with receiving(tls=context) as receiver, transporting() as transport:
             assert said(send(transport, receiver.url, tls=settings(pem(private)))) == (Outcome.TLS_ERROR, None)
 
 
@@ -177,7 +171,7 @@ class TestAClientCertificate:
         tls = settings(pem(private), clients.issue_cert("sender.example"))
         with (
             asking_for_certificates(private, clients, version) as (receiver, seen),
-            transporting(LOOPBACK) as transport,
+            transporting() as transport,
         ):
             results = [send(transport, receiver.url, tls=tls) for _ in range(2)]
 
@@ -192,7 +186,7 @@ class TestAClientCertificate:
         tls = settings(client=clients.issue_cert("sender.example"))
         with (
             asking_for_certificates(common, clients, version) as (receiver, seen),
-            transporting(LOOPBACK, ca_file=well_known) as transport,
+            transporting(ca_file=well_known) as transport,
         ):
             assert said(send(transport, receiver.url, tls=tls)) == (None, 200)
         assert seen == ["sender.example"]
@@ -204,7 +198,7 @@ class TestAClientCertificate:
         wrong = settings(pem(private), trustme.CA().issue_cert("sender.example"))
         with (
             asking_for_certificates(private, clients, version) as (receiver, seen),
-            transporting(LOOPBACK) as transport,
+            transporting() as transport,
         ):
             results = [send(transport, receiver.url, tls=each) for each in (settings(pem(private)), wrong)]
 
@@ -223,7 +217,7 @@ class TestAClientCertificate:
         ada, bob = (settings(pem(private), clients.issue_cert(f"{name}.example")) for name in ("ada", "bob"))
         with (
             asking_for_certificates(private, clients, version) as (receiver, seen),
-            transporting(LOOPBACK) as transport,
+            transporting() as transport,
         ):
             results = [send(transport, receiver.url, tls=tls) for tls in (ada, bob, ada, bob)]
             anybody = send(transport, receiver.url, tls=settings(pem(private)))
@@ -242,13 +236,13 @@ class TestAClientCertificate:
         with (
             asking_for_certificates(private, clients) as (receiver, seen),
             proxying(scheme, tls=serving(common)) as proxy,
-            transporting(LOOPBACK, ca_file=well_known, proxy=proxy.setting) as transport,
+            transporting(ca_file=well_known, proxy=proxy.setting) as transport,
         ):
             assert said(send(transport, receiver.url, tls=tls)) == (None, 200)
         assert seen == ["sender.example"]
 
     def test_that_cannot_be_read_keeps_the_request_from_being_sent(self, private: trustme.CA) -> None:
-        with receiving(tls=serving(private)) as receiver, transporting(LOOPBACK) as transport:
+        with receiving(tls=serving(private)) as receiver, transporting() as transport:
             unreadable = send(transport, receiver.url, tls=TlsSettings("d", problem="The client key cannot be read."))
             damaged = send(transport, receiver.url, tls=TlsSettings("e", pem(private), pem(private), "no key"))
 

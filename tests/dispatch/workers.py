@@ -46,12 +46,16 @@ class Worker:
 @contextlib.contextmanager
 def working(environment: Mapping[str, str], *options: str, **settings: str) -> Iterator[Worker]:
     """Run a worker for a block, ready to work, with `settings` over those of all tests."""
-    with tempfile.NamedTemporaryFile() as log:
+    # Whoever is killed leaves temporary files behind: they are in a directory of the worker's own.
+    with (
+        tempfile.TemporaryDirectory(prefix="webhooks-tests-", ignore_cleanup_errors=True) as directory,
+        tempfile.NamedTemporaryFile(dir=directory) as log,
+    ):
         command = [sys.executable, "-m", "celery", "-A", "webhooks_project", "worker", "-Q", "deliveries,housekeeping"]
         flags = ["-c", "1", "--without-gossip", "--without-mingle", "--without-heartbeat", *options]
         process = subprocess.Popen(
             tethered([*command, *flags]),
-            env={**environment, **SETTINGS, **settings},
+            env={**environment, "TMPDIR": directory, **SETTINGS, **settings},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

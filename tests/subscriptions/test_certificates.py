@@ -21,11 +21,6 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
 def client(authority: trustme.CA) -> trustme.LeafCert:
     return issued(authority, ends=NOW + timedelta(days=30))
 

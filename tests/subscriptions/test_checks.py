@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core import checks
+from django.core.management import execute_from_command_line
 
 from tests.encryption_keys import FIRST, FIRST_NAME, SECOND, SECOND_NAME, use
 from tests.factories import SigningSecretFactory
@@ -36,13 +37,23 @@ def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", ["check", "makemigrations --check", "migrate", "rotate_encryption_key"])
-def test_without_a_key_commands_fail_with_what_to_do(command: str):
-    ended = run("manage.py", *command.split())
+def test_a_database_is_not_migrated_without_a_key():
+    ended = run("manage.py", "migrate")
     assert ended.returncode == 1
     assert "(subscriptions.E001) WEBHOOKS_ENCRYPTION_KEYS is not set." in ended.stderr
-    assert "openssl rand -base64 32" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", ["check", "makemigrations --check", "rotate_encryption_key"])
+def test_without_a_key_commands_fail_with_what_to_do(command: str, settings: Any, capsys: pytest.CaptureFixture[str]):
+    use(settings)
+    with pytest.raises(SystemExit) as ended:
+        execute_from_command_line(["manage.py", *command.split()])
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "(subscriptions.E001) WEBHOOKS_ENCRYPTION_KEYS is not set." in said
+    assert "openssl rand -base64 32" in said
 
 
 def test_with_a_key_they_don_t():

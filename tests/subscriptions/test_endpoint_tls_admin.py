@@ -15,11 +15,6 @@ from tests.certificates_made import chain, issued, key, pem
 from tests.factories import EndpointFactory
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
 @pytest.fixture
 def endpoint(db: None) -> Endpoint:
     return EndpointFactory()

@@ -32,11 +32,6 @@ TABLE = "subscriptions_endpointtls"
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
 def client(authority: trustme.CA) -> trustme.LeafCert:
     return issued(authority, ends=datetime.now(UTC) + timedelta(days=100))
 

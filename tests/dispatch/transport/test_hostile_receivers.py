@@ -1,4 +1,4 @@
-"""Receivers that want to hold, fill or fool the sender: what is not yet in `test_requests_transport`."""
+"""Receivers that want to hold, fill or fool the sender: beyond their time, which `test_deadlines` measures."""
 
 import contextlib
 import gzip
@@ -8,74 +8,41 @@ import ssl
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
-from dispatch.addresses import AddressPolicy
 from dispatch.states import Outcome
-from dispatch.transport import Result
+from dispatch.transport import Request, Result
+from tests.certificates_made import serving_tls
+from tests.dispatch.behaviours import (
+    CHUNKED,
+    HEAD,
+    Behaviour,
+    flood,
+    say,
+    say_and_hold,
+    say_and_reset,
+)
 from tests.dispatch.raw_receivers import Conversation, receiving_raw
-from tests.dispatch.sending import send, send_all, transporting
+from tests.dispatch.sending import (
+    DEADLINE,
+    NOT_HTTP,
+    RESET,
+    RESPONSE_LIMIT,
+    TIMED_OUT,
+    TOO_SHORT,
+    collect,
+    send,
+    transporting,
+)
 
-Behaviour = Callable[[Conversation], None]
-
-DEADLINE = 0.4
-LOOPBACK = AddressPolicy(allowed_networks=(ip_network("127.0.0.0/8"),))
-RESPONSE_LIMIT = 16 * 1024
 MEMORY_LIMIT = 20_000_000
-HEAD = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 SETTINGS_OF_HTTP_2 = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64"
 
-NOT_HTTP = (Outcome.PROTOCOL_ERROR, "The answer was not valid HTTP.")
-TOO_SHORT = (Outcome.PROTOCOL_ERROR, "The answer ended before it was complete.")
-RESET = (Outcome.CONNECTION_ERROR, "The connection failed: Connection reset by peer.")
-TIMED_OUT = (Outcome.TIMEOUT, f"There was no complete answer within {DEADLINE:g} seconds.")
 NOTHING_WRONG = (None, "")
-
-
-def say(*parts: bytes) -> Behaviour:
-    """Read a request, say `parts`, and close."""
-
-    def behave(conversation: Conversation) -> None:
-        conversation.read_request()
-        conversation.send(*parts)
-
-    return behave
-
-
-def say_and_hold(*parts: bytes) -> Behaviour:
-    """Read a request, say `parts`, and nothing more."""
-
-    def behave(conversation: Conversation) -> None:
-        say(*parts)(conversation)
-        conversation.hold()
-
-    return behave
-
-
-def say_and_reset(*parts: bytes) -> Behaviour:
-    """Read a request, say `parts`, and break off."""
-
-    def behave(conversation: Conversation) -> None:
-        say(*parts)(conversation)
-        conversation.reset()
-
-    return behave
-
-
-def flood(start: bytes, part: bytes) -> Behaviour:
-    """Read a request, and say `start` and then `part` for as long as it is taken."""
-
-    def behave(conversation: Conversation) -> None:
-        say(start)(conversation)
-        conversation.flood(part)
-
-    return behave
 
 
 # What a receiver does with each connection, what comes of it, and the status that is known. None of them hangs.
@@ -127,7 +94,7 @@ class TestALargeAnswer:
     def test_is_neither_stored_nor_held_in_memory(
         self, behave: Behaviour, expected: tuple[Outcome | None, str], status: int | None
     ) -> None:
-        with receiving_raw(behave) as receiver, transporting(LOOPBACK) as transport, traced() as memory:
+        with receiving_raw(behave) as receiver, transporting() as transport, traced() as memory:
             result = send(transport, receiver.url)
             used = memory()
 
@@ -137,8 +104,10 @@ class TestALargeAnswer:
 
     def test_is_not_held_by_many_at_a_time(self) -> None:
         behave = flood(HEAD + b"Content-Length: 1000000000\r\n\r\n", b"x" * 65536)
-        with receiving_raw(behave) as receiver, transporting(LOOPBACK, concurrency=20) as transport, traced() as memory:
-            results = send_all(transport, [receiver.url] * 20)
+        with receiving_raw(behave) as receiver, transporting(concurrency=20) as transport, traced() as memory:
+            for number in range(20):
+                transport.submit(Request(number, receiver.url, {}, b"{}"))
+            results = collect(transport.poll, 20)
             used = memory()
 
         assert {(each.status_code, len(each.body)) for each in results} == {(200, RESPONSE_LIMIT)}
@@ -177,7 +146,7 @@ class TestABrokenAnswer:
         ],
     )
     def test_ends_in_its_class(self, behave: Behaviour, expected: tuple[Outcome, str], status: int | None) -> None:
-        with receiving_raw(behave) as receiver, transporting(LOOPBACK) as transport:
+        with receiving_raw(behave) as receiver, transporting() as transport:
             result = send(transport, receiver.url)
 
         # What a reset overtakes is not always read.
@@ -194,7 +163,7 @@ class TestABrokenAnswer:
         ],
     )
     def test_that_goes_no_further_costs_no_more_than_the_deadline(self, behave: Behaviour, status: int | None) -> None:
-        with receiving_raw(behave) as receiver, transporting(LOOPBACK, deadline=DEADLINE) as transport:
+        with receiving_raw(behave) as receiver, transporting(deadline=DEADLINE) as transport:
             results = [send(transport, receiver.url) for _ in range(3)]
 
         assert {((each.failure, each.error), each.status_code) for each in results} == {(TIMED_OUT, status)}
@@ -213,25 +182,13 @@ class TestARedirect:
                 requests.append(status)
 
         requests: list[int] = []
-        with receiving_raw(behave) as receiver, transporting(LOOPBACK) as transport:
+        with receiving_raw(behave) as receiver, transporting() as transport:
             result = send(transport, receiver.url)
             # On the same connection: had there been a second request before it, it would be here.
             send(transport, receiver.url)
 
         assert (result.status_code, result.failure) == (status, None)
         assert (len(requests), receiver.connections) == (2, 1)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 class TestTls:
@@ -333,7 +290,7 @@ class TestTls:
             conversation.send(b"ok".ljust(8192, b"x") + forged)
             conversation.read_request()
 
-        with receiving_raw(behave) as receiver, transporting(LOOPBACK, trusting) as transport:
+        with receiving_raw(behave) as receiver, transporting(tls=trusting) as transport:
             url = receiver.url.replace("http://", "https://")
             results = [send(transport, url) for _ in range(2)]
 
@@ -354,12 +311,6 @@ class Lingering(ssl.SSLContext):
         return wrapped
 
 
-def serving_tls(certificate: trustme.LeafCert, kind: type[ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
-    context = kind(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
 def send_over_tls(behave: Behaviour, tls: ssl.SSLContext) -> Result:
-    with receiving_raw(behave) as receiver, transporting(LOOPBACK, tls) as transport:
+    with receiving_raw(behave) as receiver, transporting(tls=tls) as transport:
         return send(transport, receiver.url.replace("http://", "https://"))
