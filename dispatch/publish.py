@@ -271,4 +271,4 @@ def _repeated(event: Event, earlier: Mapping[str | None, Event]) -> Published | 
 
 
 def _meaning(event: Event) -> tuple[Any, ...]:
-    return event.type, event.subscriber_id, event.payload, event.channels, event.deliver_after
+    return event.type, event.subscriber_id, event.payload, event.channels, event.deliver_after, event.ordering_key

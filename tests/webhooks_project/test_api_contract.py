@@ -35,7 +35,7 @@ database = "none"
 
 [checks]
 # What a URL, an event type or a certificate may be is more than a schema can say.
-positive_data_acceptance.enabled = false
+positive_data_acceptance.enabled = true
 # A precondition is looked at before the body.
 negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415]
 """

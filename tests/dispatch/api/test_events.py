@@ -130,12 +130,24 @@ def test_the_same_idempotency_key_gives_the_first_event(api: ApiClient):
     assert Delivery.objects.count() == 1
 
 
-def test_the_same_idempotency_key_for_another_event_is_a_conflict(api: ApiClient):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"data": {"amount": 200}},
+        {"type": "invoice.sent"},
+        {"channels": ["a"]},
+        {"ordering_key": "customer 7"},
+        {"subscriber": "acme"},
+        {"deliver_after": "2026-03-01T12:00:00Z"},
+    ],
+)
+def test_the_same_idempotency_key_for_another_event_is_a_conflict(api: ApiClient, other: dict[str, Any]):
+    SubscriberFactory(uid="acme")
     body = {"type": "invoice.paid", "data": {"amount": 100}, "idempotency_key": "order 42"}
     api.post("events/", body)
     message = "The idempotency key 'order 42' was used before, for another event."
     assert_problem(
-        api.post("events/", body | {"data": {"amount": 200}}),
+        api.post("events/", body | other),
         409,
         "Conflict",
         f"idempotency_key: {message}",
@@ -233,9 +245,16 @@ def test_an_event_may_be_sent_later(api: ApiClient):
     batch = api.post("events/batch/", {"events": [{"type": "a.b", "data": 1, "deliver_after": text}]})
     assert batch.json()["results"][0]["event"]["deliver_after"] == text
     assert set(Delivery.objects.values_list("next_attempt_at", flat=True)) == {later}
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-03-01T12:00:00", "2026-03-01", 5, "", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+)
+def test_a_time_is_one_that_there_is_and_names_its_zone(api: ApiClient, text: object):
     message = "Write a time with its zone, such as 2026-03-01T12:00:00Z."
-    response = api.post("events/", {"type": "a.b", "data": 1, "deliver_after": "2026-03-01T12:00:00"})
+    response = api.post("events/", {"type": "a.b", "data": 1, "deliver_after": text})
     assert_refused(response, "deliver_after", message)
+    assert_refused(api.get("events/", created_after=str(text) or "x"), "created_after", message)
 
 
 def test_events_are_listed_by_type_and_subscriber(api: ApiClient):
