@@ -89,7 +89,7 @@ class AttemptFilters(Input):
 
 class NewTest(Input):
     event_type = TextField(trim_whitespace=False)
-    data = AnyJsonField(required=False)  # type: ignore[assignment]  # DRF takes it off the class
+    data = AnyJsonField(required=False, allow_null=True)  # type: ignore[assignment]  # DRF takes it off the class
 
 
 class StatsQuery(Input):
