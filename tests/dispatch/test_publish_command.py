@@ -195,8 +195,8 @@ def test_standard_input_is_a_payload_when_the_type_is_given_and_lines_when_not(s
         ),
         (
             {"type": "x", "payload": 1},
-            "Unknown field 'payload'. A line has type, subscriber, channels, idempotency_key, ordering_key, deliver_after, "
-            "data.",
+            "Unknown field 'payload'. A line has type, subscriber, channels, idempotency_key, ordering_key, "
+            "deliver_after, data.",
         ),
         (
             {"type": "x", "data": 1, "subscriber": "nobody"},
