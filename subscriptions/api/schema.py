@@ -19,7 +19,7 @@ from rest_framework import serializers
 from subscriptions.api import idempotency, problems
 from subscriptions.api.base import Many, One, Single, View
 from subscriptions.api.described import ProblemSerializer
-from subscriptions.api.fields import AnyJsonField, SubscriberField
+from subscriptions.api.fields import AnyJsonField, IdField, SubscriberField
 from subscriptions.api.pagination import NewestFirst
 from subscriptions.api.serializers import Input
 from subscriptions.models.idempotency import MAX_KEY_LENGTH
@@ -174,6 +174,10 @@ class Description(AutoSchema):
         meta = super()._get_serializer_field_meta(field, direction)  # type: ignore[no-untyped-call]
         if isinstance(field.parent, Input) and isinstance(field, serializers.CharField) and not field.allow_blank:
             meta["minLength"] = 1
+        if isinstance(field, IdField):
+            meta["pattern"] = f"^{field.prefix}_[0-9a-v]{{25}}[048cgkos]$"
+        if isinstance(field, serializers.ListField) and not field.allow_empty:
+            meta["minItems"] = 1
         if isinstance(field, AnyJsonField) and field.shape is None:
             # Whatever JSON can say: null too.
             meta.pop("nullable", None)
