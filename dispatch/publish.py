@@ -21,6 +21,7 @@ from subscriptions.models import Endpoint, EventType, Subscriber
 MAX_IDEMPOTENCY_KEY_LENGTH = 200
 # What a test event says where nobody says what an event of its type looks like.
 _EXAMPLE: Mapping[str, Any] = {"test": True}
+_OF_ITS_TYPE: Any = object()
 _LOOK_INTERVAL = 0.05
 
 
@@ -87,12 +88,15 @@ def publish_event(
     return published
 
 
-def publish_test(endpoint: Endpoint, event_type: str, data: Any = None, *, now: datetime) -> Delivery:
+def publish_test(endpoint: Endpoint, event_type: str, data: Any = _OF_ITS_TYPE, *, now: datetime) -> Delivery:
     """Publish a test event to one endpoint only, whatever its state, and have it sent: once.
 
     Without `data` it carries the example of its type, or says that it is a test. Raises `PublishRefused`.
     """
-    draft = _Checks().draft(Wanted(event_type, _EXAMPLE if data is None else data), now)
+    if data is _OF_ITS_TYPE:
+        example = EventType.objects.filter(name=event_type).values_list("example", flat=True).first()
+        data = _EXAMPLE if example is None else example
+    draft = _Checks().draft(Wanted(event_type, data), now)
     if isinstance(draft, PublishRefused):
         raise draft
     delivery_id = outbox.insert_test(draft.row, ids.decode("ep", endpoint.pk), lease=settings.WEBHOOKS.claim_lease)
@@ -271,4 +275,4 @@ def _repeated(event: Event, earlier: Mapping[str | None, Event]) -> Published | 
 
 
 def _meaning(event: Event) -> tuple[Any, ...]:
-    return event.type, event.subscriber_id, event.payload, event.channels, event.deliver_after
+    return event.type, event.subscriber_id, event.payload, event.channels, event.deliver_after, event.ordering_key

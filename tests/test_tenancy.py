@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from subscriptions.models import AuditEntry, EventType, Scope, Subscriber
+from subscriptions.api.base import Many
+from subscriptions.models import AuditEntry, Endpoint, EventType, Scope, Subscriber
 from tests.api_client import ApiClient
 from tests.factories import (
     ApiKeyFactory,
@@ -20,8 +21,10 @@ from tests.factories import (
     EndpointFactory,
     EventFactory,
     EventTypeFactory,
+    SigningSecretFactory,
     SubscriberFactory,
 )
+from tests.statements import all_statements
 
 pytestmark = pytest.mark.django_db
 
@@ -203,15 +206,56 @@ def test_what_is_mine_does_not_lead_to_what_is_theirs(mine: dict[str, str], thei
         assert api.get("deliveries/", **{name: theirs[name]}).json()["results"] == []
 
 
-def test_a_foreign_row_takes_as_many_statements_as_one_that_is_not_there(
-    mine: dict[str, str], theirs: dict[str, str], django_assert_num_queries: Any
+@pytest.mark.parametrize(("route", "method"), OWNED)
+def test_a_foreign_row_takes_the_same_statements_as_one_that_is_not_there(
+    route: str, method: str, mine: dict[str, str], theirs: dict[str, str], of_nobody: dict[str, str]
 ):
     api = client("s", mine)
     api.get("endpoints/")
-    for path in ("endpoints/{endpoint}/", "deliveries/{delivery}/", "subscribers/{subscriber}/", "events/{event}/"):
-        for objects in (theirs, {name: f"{text[:-4]}0000" for name, text in theirs.items()}):
-            with django_assert_num_queries(1):
-                assert api.get(path.format(**objects)).status_code == 404
+    taken = []
+    for objects in (theirs, {name: f"{text[:-4]}0000" for name, text in theirs.items()}):
+        with all_statements() as sent:
+            assert send(api, method, route.format(**objects, **of_nobody)).status_code == 404
+        taken.append([re.split(r" WHERE ", each)[0] for each in sent])
+    assert taken[0] == taken[1] != []
+
+
+def lists() -> list[str]:
+    views = {shape(address): part.callback.cls for address, part in routes(get_resolver())}
+    return [
+        route
+        for route, methods in ROUTES.items()
+        if "GET" in methods and issubclass(views[shape_of_entry(route)], Many)
+    ]
+
+
+@pytest.mark.parametrize("route", lists())
+def test_a_list_takes_as_many_statements_however_long_it_is(route: str):
+    api = ApiClient.with_new_key()
+    acme = SubscriberFactory()
+    objects = objects_of(acme)
+    endpoint = Endpoint.objects.get(pk=objects["endpoint"])
+
+    def more() -> None:
+        objects_of(acme)
+        EventTypeFactory()
+        ApiKeyFactory()
+        Subscriber.objects.register(name="Another")
+        SigningSecretFactory(endpoint=endpoint)
+
+    def read() -> tuple[int, int]:
+        with all_statements() as sent:
+            rows = api.get(route.format(**objects)).json()["results"]
+        return len(rows), len(sent)
+
+    more()
+    api.get(route.format(**objects))
+    few, statements = read()
+    for _ in range(3):
+        more()
+    many, statements_then = read()
+    assert many > few > 0
+    assert statements_then == statements <= 4
 
 
 def test_event_types_belong_to_nobody(mine: dict[str, str]):

@@ -27,7 +27,7 @@ class TestEndpoint(OfEndpoint):
         found = self.endpoint()
         wanted = self.read(NewTest)
         try:
-            test = publish_test(found, wanted["event_type"], wanted.get("data"), now=timezone.now())
+            test = publish_test(found, **wanted, now=timezone.now())
         except PublishRefused as error:
             raise ValidationError({"event_type" if error.field == "type" else error.field: str(error)}) from error
         return self._answer(test.pk, status.HTTP_202_ACCEPTED)

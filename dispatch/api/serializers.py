@@ -8,11 +8,20 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from dispatch import command_lines
-from dispatch.api.moment import MomentField
 from dispatch.endpoint_stats import WINDOWS, Stats
 from dispatch.models import Attempt, BulkJob, Delivery, Event
 from dispatch.models.delivery import OUTCOME_CHOICES, STATUS_CHOICES, TRIGGER_CHOICES
-from subscriptions.api.fields import OBJECT, STRINGS, AnyJsonField, IdField, SubscriberField, TextField, WordField
+from subscriptions.api.fields import (
+    OBJECT,
+    STRINGS,
+    AnyJsonField,
+    IdField,
+    MomentField,
+    SubscriberField,
+    TextField,
+    TrueOrFalseField,
+    WordField,
+)
 from subscriptions.api.serializers import Input
 
 
@@ -67,7 +76,7 @@ class DeliveryFilters(Input):
 class BulkRequest(DeliveryFilters):
     """Which deliveries are meant. A dry run only counts them."""
 
-    dry_run = serializers.BooleanField(required=False)
+    dry_run = TrueOrFalseField(required=False)
 
 
 class AttemptFilters(Input):
@@ -81,7 +90,7 @@ class AttemptFilters(Input):
 
 class NewTest(Input):
     event_type = TextField(trim_whitespace=False)
-    data = AnyJsonField(required=False)  # type: ignore[assignment]  # DRF takes it off the class
+    data = AnyJsonField(required=False, allow_null=True)  # type: ignore[assignment]  # DRF takes it off the class
 
 
 class StatsQuery(Input):

@@ -82,7 +82,7 @@ class Event(TypedDict):
     deliver_after: str | None
 
 
-class EventType1(TypedDict):
+class EventType(TypedDict):
     id: str
     name: str
     description: str
@@ -200,27 +200,27 @@ class Nothing(TypedDict):
 
 
 class PaginatedAuditEntryList(TypedDict):
-    next: NotRequired[str]
-    previous: NotRequired[str]
+    next: str | None
+    previous: str | None
     results: list[AuditEntry]
 
 
 class PaginatedBulkJobList(TypedDict):
-    next: NotRequired[str]
-    previous: NotRequired[str]
+    next: str | None
+    previous: str | None
     results: list[BulkJob]
 
 
 class PaginatedEventList(TypedDict):
-    next: NotRequired[str]
-    previous: NotRequired[str]
+    next: str | None
+    previous: str | None
     results: list[Event]
 
 
 class PaginatedEventTypeList(TypedDict):
-    next: NotRequired[str]
-    previous: NotRequired[str]
-    results: list[EventType1]
+    next: str | None
+    previous: str | None
+    results: list[EventType]
 
 
 class Problem(TypedDict):
@@ -273,10 +273,6 @@ class Secret(TypedDict):
     public_key: str | None
     created_at: str
     expires_at: str | None
-
-
-class Secrets(TypedDict):
-    results: list[Secret]
 
 
 class Subscriber(TypedDict):
@@ -636,7 +632,7 @@ class NewEndpoint(TypedDict):
     description: NotRequired[str]
     credentials: NotRequired[dict[str, Any] | None]
     headers: NotRequired[dict[str, str]]
-    subscriber: str
+    subscriber: NotRequired[str]
     secret: NotRequired[str]
     secret_kind: NotRequired[Literal['shared', 'ed25519']]
     tls: NotRequired[TlsChange]
@@ -653,32 +649,38 @@ class NewSubscriber(TypedDict):
 
 
 class PaginatedApiKeyList(TypedDict):
-    next: NotRequired[str]
-    previous: NotRequired[str]
+    next: str | None
+    previous: str | None
     results: list[ApiKey]
 
 
 class PaginatedDeliveryWithAttemptsList(TypedDict):
-    next: NotRequired[str]
-    previous: NotRequired[str]
+    next: str | None
+    previous: str | None
     results: list[DeliveryWithAttempts]
 
 
 class PaginatedEndpointList(TypedDict):
-    next: NotRequired[str]
-    previous: NotRequired[str]
+    next: str | None
+    previous: str | None
     results: list[Endpoint]
 
 
 class PaginatedListedAttemptList(TypedDict):
-    next: NotRequired[str]
-    previous: NotRequired[str]
+    next: str | None
+    previous: str | None
     results: list[ListedAttempt]
 
 
+class PaginatedSecretList(TypedDict):
+    next: str | None
+    previous: str | None
+    results: list[Secret]
+
+
 class PaginatedSubscriberList(TypedDict):
-    next: NotRequired[str]
-    previous: NotRequired[str]
+    next: str | None
+    previous: str | None
     results: list[Subscriber]
 
 

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.base import ADMINS, Many, One, Single
-from subscriptions.api.fields import SubscriberField, TextField, WordField
+from subscriptions.api.fields import MomentField, SubscriberField, TextField, WholeNumberField, WordField
 from subscriptions.api.problems import Conflict
 from subscriptions.api.secret_views import UNCACHED
 from subscriptions.api.serializers import Input, Nothing
@@ -39,8 +39,8 @@ class NewApiKey(Input):
     name = TextField(max_length=200)
     scope = WordField(Scope.choices)
     subscriber = SubscriberField(required=False)
-    expires_at = serializers.DateTimeField(required=False, allow_null=True)
-    rate_limit = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=10**6)
+    expires_at = MomentField(required=False, allow_null=True)
+    rate_limit = WholeNumberField(required=False, allow_null=True, min_value=0, max_value=10**6)
 
 
 class ApiKeyFilters(Input):
@@ -49,7 +49,7 @@ class ApiKeyFilters(Input):
 
 
 class NewEnd(Input):
-    expires_at = serializers.DateTimeField(allow_null=True)
+    expires_at = MomentField(allow_null=True)
 
 
 class ApiKeys(Many[ApiKey]):

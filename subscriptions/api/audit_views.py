@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from subscriptions.api.base import ADMINS, Many
-from subscriptions.api.fields import STRINGS, AnyJsonField, IdField, TextField, TextOrNullField, WordField
+from subscriptions.api.fields import STRINGS, AnyJsonField, IdField, MomentField, TextField, TextOrNullField, WordField
 from subscriptions.api.serializers import Input
 from subscriptions.models import Action, AuditEntry
 
@@ -27,8 +27,8 @@ class AuditFilters(Input):
     object = TextField(required=False, source="object_id")
     endpoint = IdField("ep", required=False)
     actor = TextField(required=False)
-    created_after = serializers.DateTimeField(required=False, source="created_at__gte")
-    created_before = serializers.DateTimeField(required=False, source="created_at__lt")
+    created_after = MomentField(required=False, source="created_at__gte")
+    created_before = MomentField(required=False, source="created_at__lt")
 
 
 class AuditLog(Many[AuditEntry]):

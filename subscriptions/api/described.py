@@ -45,9 +45,5 @@ class RevealedSecretSerializer(serializers.Serializer[Any]):
     secret = serializers.CharField()
 
 
-class SecretsSerializer(serializers.Serializer[Any]):
-    results = SecretSerializer(many=True)
-
-
 class EgressIpsSerializer(serializers.Serializer[Any]):
     egress_ips = serializers.ListField(child=serializers.CharField())

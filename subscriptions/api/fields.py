@@ -1,8 +1,10 @@
 """Serializer fields that the API adds to DRF's."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
 from subscriptions import ids, patterns
@@ -44,6 +46,29 @@ class WholeNumberField(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class TrueOrFalseField(serializers.BooleanField):
+    """A JSON boolean. DRF's own field also takes texts and numbers that could mean one."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class MomentField(serializers.DateTimeField):
+    """A time as RFC 3339 writes it. DRF's own field also takes one without a zone."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            moment = parse_datetime(value) if isinstance(value, str) else None
+            if moment is not None and moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+        # In UTC it may be before the first year there is, or after the last.
+        except (ValueError, OverflowError):
+            pass
+        raise serializers.ValidationError("Write a time with its zone, such as 2026-03-01T12:00:00Z.")
 
 
 class WordField(serializers.ChoiceField):

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from subscriptions.api.fields import WordField
+from subscriptions.api.fields import TrueOrFalseField, WholeNumberField, WordField
 from subscriptions.models.flow_control import MOST, RatePeriod, WhenDisabled, WhenHeadFails
 
 
@@ -21,12 +21,12 @@ class ShowsFlow(ShowsRateLimit):
 
 
 class TakesRateLimit(serializers.Serializer[Any]):
-    rate_limit = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MOST)
+    rate_limit = WholeNumberField(required=False, allow_null=True, min_value=1, max_value=MOST)
     rate_period = WordField(RatePeriod.choices, required=False)
 
 
 class TakesFlow(TakesRateLimit):
-    max_in_flight = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=MOST)
-    ordered = serializers.BooleanField(required=False)
+    max_in_flight = WholeNumberField(required=False, allow_null=True, min_value=1, max_value=MOST)
+    ordered = TrueOrFalseField(required=False)
     when_head_fails = WordField(WhenHeadFails.choices, required=False)
     when_disabled = WordField(WhenDisabled.choices, required=False)

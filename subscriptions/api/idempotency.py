@@ -60,7 +60,7 @@ def once(handler: Callable[..., Response], owner: str, request: Request, *args: 
         if response.status_code >= 400:
             transaction.set_rollback(True)
         else:
-            IdempotentAnswer.objects.filter(pk=claimed).update(answer=_remembered(response))
+            IdempotentAnswer.objects.answer(claimed, _remembered(response))
     return response
 
 

@@ -37,6 +37,15 @@ class NewestFirst(CursorPagination):
             )
         ]
 
+    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
+        """Describe a page."""
+        address = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": address, "previous": address, "results": schema},
+        }
+
     def get_page_size(self, request: Request) -> int:
         text = request.query_params.get(self.page_size_query_param, str(self.page_size))
         if not (text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= self.max_page_size):

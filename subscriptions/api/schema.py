@@ -19,7 +19,7 @@ from rest_framework import serializers
 from subscriptions.api import idempotency, problems
 from subscriptions.api.base import Many, One, Single, View
 from subscriptions.api.described import ProblemSerializer
-from subscriptions.api.fields import AnyJsonField
+from subscriptions.api.fields import AnyJsonField, IdField, SubscriberField
 from subscriptions.api.pagination import NewestFirst
 from subscriptions.api.serializers import Input
 from subscriptions.models.idempotency import MAX_KEY_LENGTH
@@ -154,16 +154,30 @@ class Description(AutoSchema):
         mapped = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if isinstance(serializer, Input):
             mapped["additionalProperties"] = False
+            self._free_of_ones_own(serializer, mapped)
         # What is written on a base is for whoever writes serializers.
         mapped.pop("description", None)
         if written := type(serializer).__doc__:
             mapped["description"] = inspect.cleandoc(written)
         return mapped
 
+    def _free_of_ones_own(self, serializer: Input, mapped: dict[str, Any]) -> None:
+        """Say who needs not name a subscriber. See `View.read`."""
+        for name, field in serializer.fields.items():
+            if isinstance(field, SubscriberField) and field.required:
+                mapped["required"].remove(name)
+                mapped["properties"][name]["description"] = "By id or uid. A key of one subscriber may leave it out."
+        if mapped.get("required") == []:
+            del mapped["required"]
+
     def _get_serializer_field_meta(self, field: Any, direction: Any) -> Any:
         meta = super()._get_serializer_field_meta(field, direction)  # type: ignore[no-untyped-call]
         if isinstance(field.parent, Input) and isinstance(field, serializers.CharField) and not field.allow_blank:
             meta["minLength"] = 1
+        if isinstance(field, IdField):
+            meta["pattern"] = f"^{field.prefix}_[0-9a-v]{{25}}[048cgkos]$"
+        if isinstance(field, serializers.ListField) and not field.allow_empty:
+            meta["minItems"] = 1
         if isinstance(field, AnyJsonField) and field.shape is None:
             # Whatever JSON can say: null too.
             meta.pop("nullable", None)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -10,8 +11,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api.base import OfEndpoint
-from subscriptions.api.described import IssuedSecretSerializer, RevealedSecretSerializer, SecretsSerializer
+from subscriptions.api.base import Many, OfEndpoint
+from subscriptions.api.described import IssuedSecretSerializer, RevealedSecretSerializer
 from subscriptions.api.problems import Conflict
 from subscriptions.api.serializers import Nothing, Rotation, SecretSerializer
 from subscriptions.models import Endpoint, SigningSecret
@@ -26,13 +27,14 @@ def shown_once(secret: SigningSecret) -> dict[str, Any]:
     return {"public_key": secret.public_key} if secret.kind is Kind.ED25519 else {"secret": secret.value}
 
 
-class Secrets(OfEndpoint):
-    """List all secrets of an endpoint, newest first. Also those that sign no more, all without their texts."""
+class Secrets(OfEndpoint, Many[SigningSecret]):
+    """All secrets of an endpoint, newest first. Also those that sign no more, all without their texts."""
 
-    @extend_schema(responses=SecretsSerializer)
-    def get(self, request: Request, endpoint: str) -> Response:
-        secrets = self.endpoint().signing_secrets.order_by("-id")
-        return Response({"results": [SecretSerializer(each).data for each in secrets]})
+    queryset = SigningSecret.objects.all()
+    serializer_class = SecretSerializer
+
+    def get_queryset(self) -> QuerySet[SigningSecret]:
+        return self.endpoint().signing_secrets.all()
 
 
 class RotateSecret(OfEndpoint):

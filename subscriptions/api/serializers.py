@@ -9,7 +9,6 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from subscriptions import patterns
 from subscriptions.api.fields import (
     NUMBERS,
     OBJECT,
@@ -19,6 +18,7 @@ from subscriptions.api.fields import (
     IsEmptyField,
     SubscriberField,
     TextField,
+    TrueOrFalseField,
     WantedTypeField,
     WholeNumberField,
     WordField,
@@ -109,7 +109,7 @@ class SubscriberChange(TakesRateLimit, Input):
 class NewSubscriber(SubscriberChange):
     name = TextField()
     # Only here: whom operational events go to is not changed with a subscriber's other fields.
-    is_operator = serializers.BooleanField(required=False)
+    is_operator = TrueOrFalseField(required=False)
 
 
 class EventTypeSerializer(serializers.Serializer[EventType]):
@@ -129,7 +129,7 @@ class EventTypeInput(Input):
     description = TextField(required=False, allow_blank=True)
     group = TextField(required=False, allow_blank=True)
     schema = AnyJsonField(shape=OBJECT, required=False, allow_null=True)
-    enforce_schema = serializers.BooleanField(required=False)
+    enforce_schema = TrueOrFalseField(required=False)
     example = AnyJsonField(required=False, allow_null=True)
 
 
@@ -138,7 +138,7 @@ class NewEventType(EventTypeInput):
 
 
 class EventTypeChange(EventTypeInput):
-    archived = serializers.BooleanField(required=False)
+    archived = TrueOrFalseField(required=False)
 
 
 class ChallengeSerializer(serializers.Serializer[Endpoint]):
@@ -200,9 +200,7 @@ class EndpointChange(TakesFlow, Input):
     """What can be changed of an endpoint by itself. What is left out stays."""
 
     url = TextField(required=False)
-    event_types = serializers.ListField(
-        child=TextField(max_length=patterns.MAX_LENGTH + 2), required=False, allow_empty=False
-    )
+    event_types = serializers.ListField(child=TextField(), required=False, allow_empty=False)
     channels = AnyJsonField(shape=STRINGS, required=False)
     payload_format = WordField([str(each) for each in PayloadFormat], required=False)
     retry_schedule = AnyJsonField(shape=NUMBERS, required=False, allow_null=True)
@@ -270,7 +268,7 @@ class SecretSerializer(serializers.Serializer[SigningSecret]):
 
 
 class Rotation(Input):
-    overlap = serializers.IntegerField(required=False, min_value=0, max_value=10**6)
+    overlap = WholeNumberField(required=False, min_value=0, max_value=10**6)
     secret = TextField(required=False, trim_whitespace=False, source="text")
     secret_kind = KindField(required=False)
 

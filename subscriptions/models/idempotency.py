@@ -1,8 +1,10 @@
 """What the API answered to requests with an `Idempotency-Key`, so that it can answer them again."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from django.db import connection, models
 
 from subscriptions.encrypted_fields import EncryptedJSONField
@@ -11,7 +13,25 @@ MAX_KEY_LENGTH = 255
 # How a request waits for its twin that came first: on SQLite all who write wait for each other. On PostgreSQL whatever
 # the transaction waits for afterwards is given up as soon, as others may wait for it.
 _WAIT = {"postgresql": "FROM (SELECT set_config('lock_timeout', '5000', true)) AS waits", "sqlite": "WHERE true"}
+_CLAIM = """
+INSERT INTO subscriptions_idempotentanswer (owner, key, fingerprint, created_at)
+SELECT %s, %s, %s, %s {wait}
+ON CONFLICT (owner, key) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = excluded.created_at
+WHERE subscriptions_idempotentanswer.created_at < %s
+RETURNING id
+"""
 _FORGOTTEN_AT_ONCE = 1000
+
+
+def _execute(sql: str, parameters: Sequence[Any]) -> list[Any]:
+    if connection.vendor != "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return list(cursor.fetchall())
+    # A cursor of psycopg itself has a statement prepared, where Django's has it planned each time.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as own:
+        own.execute(sql, parameters)
+        return own.fetchall()
 
 
 class IdempotentAnswerManager(models.Manager["IdempotentAnswer"]):
@@ -21,18 +41,15 @@ class IdempotentAnswerManager(models.Manager["IdempotentAnswer"]):
         An answer from before `expired` counts no more. Waits while a twin in another transaction has the key. On
         PostgreSQL raises `OperationalError` with SQLSTATE 55P03 if that takes too long.
         """
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"""INSERT INTO subscriptions_idempotentanswer (owner, key, fingerprint, created_at)
-                    SELECT %s, %s, %s, %s {_WAIT[connection.vendor]}
-                    ON CONFLICT (owner, key) DO UPDATE
-                    SET fingerprint = excluded.fingerprint, created_at = excluded.created_at
-                    WHERE subscriptions_idempotentanswer.created_at < %s
-                    RETURNING id""",  # noqa: S608 - one of two constants
-                [owner, key, fingerprint, now, expired],
-            )
-            row = cursor.fetchone()
-        return None if row is None else int(row[0])
+        moments = [connection.ops.adapt_datetimefield_value(moment) for moment in (now, expired)]
+        claim = _CLAIM.format(wait=_WAIT[connection.vendor])
+        rows = _execute(claim, [owner, key, fingerprint, *moments])
+        return int(rows[0][0]) if rows else None
+
+    def answer(self, pk: int, answer: Any) -> None:
+        """Note the answer of a row that `claim` returned, in the same transaction."""
+        text = self.model._meta.get_field("answer").get_db_prep_value(answer, connection)
+        _execute("UPDATE subscriptions_idempotentanswer SET answer = %s WHERE id = %s RETURNING id", [text, pk])
 
     def forget(self, expired: datetime) -> int:
         """Delete up to 1,000 answers from before `expired`. Return how many."""

@@ -8,9 +8,9 @@ import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from dispatch.models import Event
-from dispatch.publish import PublishRefused, Wanted, publish_event, publish_events
+from dispatch.publish import PublishRefused, Wanted, publish_event, publish_events, publish_test
 from subscriptions.models import EventType
-from tests.factories import NOON, EventTypeFactory
+from tests.factories import NOON, EndpointFactory, EventTypeFactory
 
 pytestmark = pytest.mark.django_db
 SCHEMA = {"type": "object", "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}
@@ -68,6 +68,22 @@ def test_a_type_is_asked_for_once_a_second(
     monkeypatch.setattr("subscriptions.models.event_type.time.monotonic", lambda: math.inf)
     with django_assert_num_queries(1):
         EventType.objects.known("invoice.paid")
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [({}, '{"amount":5}'), ({"data": {"amount": 6}}, '{"amount":6}'), ({"data": None}, "null")],
+)
+def test_a_test_carries_the_example_of_its_type(given: dict[str, Any], sent: str) -> None:
+    EventTypeFactory(name="invoice.paid", example={"amount": 5})
+    publish_test(EndpointFactory(), "invoice.paid", **given, now=NOON)
+    assert Event.objects.get().payload == sent
+
+
+def test_a_test_of_a_type_without_an_example_says_that_it_is_one() -> None:
+    EventTypeFactory(name="invoice.paid")
+    publish_test(EndpointFactory(), "invoice.paid", now=NOON)
+    assert Event.objects.get().payload == '{"test":true}'
 
 
 def test_names_that_nobody_created_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,21 @@ def test_an_event_is_sent_later() -> None:
 
 
 @pytest.mark.django_db
+def test_an_event_names_channels_and_an_ordering_key(tmp_path: Path) -> None:
+    wanting = EndpointFactory(channels=["eu"])
+    EndpointFactory(channels=["us"])
+    publish("invoice.paid", "--channel", "eu", "--channel", "asia", "--ordering-key", "customer 7")
+    event = Event.objects.get()
+    assert (event.channels, event.ordering_key) == (["asia", "eu"], "customer 7")
+    assert Delivery.objects.get().endpoint == wanting
+    lines = lines_file(tmp_path, {"data": 1, "channels": ["us"], "ordering_key": "other"}, {"data": 2})
+    publish("invoice.paid", "--file", lines, "--channel", "eu", "--ordering-key", "customer 7")
+    first, second = Event.objects.order_by("id")[1:]
+    assert (first.channels, first.ordering_key) == (["us"], "other")
+    assert (second.channels, second.ordering_key) == (["eu"], "customer 7")
+
+
+@pytest.mark.django_db
 def test_publishing_again_with_the_idempotency_key_tells_the_first_event() -> None:
     (first,) = publish("invoice.paid", "--idempotency-key", "k")
     (again,) = publish("invoice.paid", "--idempotency-key", "k")
@@ -173,9 +188,15 @@ def test_standard_input_is_a_payload_when_the_type_is_given_and_lines_when_not(s
         ({"type": "x"}, 'There is no "data".'),
         ({"type": 1, "data": 1}, '"type" must be a text.'),
         ({"type": "x", "data": 1, "subscriber": None}, '"subscriber" must be a text.'),
+        ({"type": "x", "data": 1, "channels": "a"}, '"channels" must be a list.'),
+        (
+            {"type": "x", "data": 1, "channels": ["a b"]},
+            "'a b' is not a channel: write letters, digits and . _ : -, at most 128 characters. Nothing was published.",
+        ),
         (
             {"type": "x", "payload": 1},
-            "Unknown field 'payload'. A line has type, subscriber, idempotency_key, deliver_after, data.",
+            "Unknown field 'payload'. A line has type, subscriber, channels, idempotency_key, ordering_key, "
+            "deliver_after, data.",
         ),
         (
             {"type": "x", "data": 1, "subscriber": "nobody"},

@@ -34,8 +34,8 @@ max-examples = 10
 database = "none"
 
 [checks]
-# What a URL, an event type or a certificate may be is more than a schema can say.
-positive_data_acceptance.enabled = false
+# What is not there, what does not fit the state of things, and a precondition that fails.
+positive_data_acceptance.expected-statuses = ["2xx", 404, 409, 412]
 # A precondition is looked at before the body.
 negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415]
 """
@@ -50,6 +50,16 @@ DICTIONARIES = {
     "^/api/v1/api-keys/": {"path.id": "api_keys"},
     "^/api/v1/attempts/": {"path.id": "attempts"},
     "^/api/v1/jobs/": {"path.id": "jobs"},
+}
+# Where more is asked of what is sent than a schema can say, by the reason. Everywhere else what fits is accepted.
+MORE_THAN_A_SCHEMA = {
+    # A cursor comes from another page.
+    "GET": "/(api-keys|attempts|audit-log|deliveries|endpoints|event-types|events|feed|jobs|secrets|subscribers)/$",
+    # A uid or a name is given away once; a URL, a JSON Schema, a header, a secret and a certificate have forms of their
+    # own; a key of one subscriber needs one; and of deliveries at least one filter is wanted.
+    "POST": "/(api-keys|endpoints|event-types|events|subscribers|rotate|deliveries/retry|deliveries/cancel)/$",
+    "PATCH": "/(endpoints|event-types|subscribers)/",
+    "PUT": "/(credentials|headers)/$",
 }
 OF_A_KIND = 12
 # What may end the key that it calls with comes last.
@@ -90,6 +100,11 @@ def configuration() -> str:
     for addresses, parameters in DICTIONARIES.items():
         lines.append(f"[[operations]]\ninclude-path-regex = {json.dumps(addresses)}\n[operations.parameters]")
         lines += [f'"{name}" = {{dictionary = "{values}", probability = 0.8}}' for name, values in parameters.items()]
+    for method, addresses in MORE_THAN_A_SCHEMA.items():
+        lines.append(
+            f'[[operations]]\ninclude-method = "{method}"\ninclude-path-regex = {json.dumps(addresses)}\n'
+            "checks.positive_data_acceptance.enabled = false"
+        )
     # Without workers it is not ready, and says so.
     lines.append('[[operations]]\ninclude-path = "/api/v1/health/ready/"\nchecks.not_a_server_error.enabled = false')
     return "\n".join(lines)

@@ -19,7 +19,15 @@ from subscriptions.management import database_errors
 
 _STDIN = "-"
 _LINES_SUFFIX = ".jsonl"
-_FIELDS = {"type": str, "subscriber": str, "idempotency_key": str, "deliver_after": str, "data": object}
+_FIELDS = {
+    "type": str,
+    "subscriber": str,
+    "channels": list,
+    "idempotency_key": str,
+    "ordering_key": str,
+    "deliver_after": str,
+    "data": object,
+}
 
 
 class Command(BaseCommand):
@@ -39,6 +47,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--deliver-after", metavar="TIME", help="Send nothing before, such as 2026-03-01T12:00:00Z."
         )
+        parser.add_argument(
+            "--channel",
+            metavar="NAME",
+            dest="channels",
+            action="append",
+            default=[],
+            help="Only endpoints that named it, or no channel. May be given several times.",
+        )
+        parser.add_argument("--ordering-key", metavar="KEY", help="Ordered endpoints get events of one key in order.")
         payload = parser.add_mutually_exclusive_group()
         payload.add_argument("--data", metavar="JSON", help="The payload. Without, and without a file: {}.")
         payload.add_argument(
@@ -55,19 +72,32 @@ class Command(BaseCommand):
         subscriber: str | None,
         idempotency_key: str | None,
         deliver_after: str | None,
+        channels: list[str],
+        ordering_key: str | None,
         data: str | None,
         file: str | None,
         **_: Any,
     ) -> None:
+        given = _Given(subscriber, deliver_after, channels, ordering_key)
         if file is not None and (file.endswith(_LINES_SUFFIX) or (file == _STDIN and type is None)):
             if idempotency_key is not None:
                 raise CommandError("An idempotency key belongs to one event: write it into each line of the file.")
-            wanted = _events_of_lines(_read(file), _name(file), type, subscriber, deliver_after)
+            wanted = _events_of_lines(_read(file), _name(file), type, given)
         else:
-            wanted = [_one_event(type, data, file, subscriber, idempotency_key, deliver_after)]
+            wanted = [_one_event(type, data, file, idempotency_key, given)]
         with database_errors.told_in_a_sentence():
             for line in _publish_all(wanted):
                 self.stdout.write(line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Options that hold for the event, or for every line that does not say otherwise."""
+
+    subscriber: str | None
+    deliver_after: str | None
+    channels: list[str]
+    ordering_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +110,29 @@ class _Wanted:
     subscriber: str | None
     idempotency_key: str | None
     deliver_after: datetime | None
+    channels: list[str]
+    ordering_key: str | None
 
 
 def _one_event(
     event_type: str | None,
     data: str | None,
     file: str | None,
-    subscriber: str | None,
     idempotency_key: str | None,
-    deliver_after: str | None,
+    given: _Given,
 ) -> _Wanted:
     if event_type is None:
         raise CommandError("Name the event type: `publish_event TYPE`. Only the lines of a .jsonl file can name it.")
     where = "" if file is None else f"{_name(file)}: "
     text = (data if data is not None else "{}") if file is None else _read(file)
     payload = _parsed(text, where or "--data: ")
-    moment = _time(deliver_after, "--deliver-after: ")
-    return _Wanted(where, event_type, payload, subscriber, idempotency_key, moment)
+    moment = _time(given.deliver_after, "--deliver-after: ")
+    return _Wanted(
+        where, event_type, payload, given.subscriber, idempotency_key, moment, given.channels, given.ordering_key
+    )
 
 
-def _events_of_lines(
-    text: str, name: str, event_type: str | None, subscriber: str | None, deliver_after: str | None
-) -> list[_Wanted]:
+def _events_of_lines(text: str, name: str, event_type: str | None, given: _Given) -> list[_Wanted]:
     """Read every line before any is published, so that no transaction waits for a slow input."""
     wanted = []
     # Not splitlines(), which also splits at characters that JSON texts may contain, such as U+2028.
@@ -117,9 +148,11 @@ def _events_of_lines(
                 where,
                 type_of_line,
                 fields["data"],
-                fields.get("subscriber", subscriber),
+                fields.get("subscriber", given.subscriber),
                 fields.get("idempotency_key"),
-                _time(fields.get("deliver_after", deliver_after), where),
+                _time(fields.get("deliver_after", given.deliver_after), where),
+                fields.get("channels", given.channels),
+                fields.get("ordering_key", given.ordering_key),
             )
         )
     if not wanted:
@@ -136,7 +169,8 @@ def _checked_fields(line: Any, where: str) -> dict[str, Any]:
         raise CommandError(f'{where}There is no "data".')
     for field, value in line.items():
         if not isinstance(value, _FIELDS[field]):
-            raise CommandError(f'{where}"{field}" must be a text.')
+            kind = "list" if _FIELDS[field] is list else "text"
+            raise CommandError(f'{where}"{field}" must be a {kind}.')
     return line
 
 
@@ -157,6 +191,8 @@ def _publish(event: _Wanted) -> Published:
             subscriber=event.subscriber,
             idempotency_key=event.idempotency_key,
             deliver_after=event.deliver_after,
+            channels=event.channels,
+            ordering_key=event.ordering_key,
         )
     except PublishRefused as refused:
         raise CommandError(f"{event.where}{refused} Nothing was published.") from refused

@@ -67,6 +67,12 @@ def test_a_key_of_one_subscriber(api: ApiClient):
             "expires_at",
             "This moment has passed. Write one to come, or none.",
         ),
+        (
+            {"scope": "read", "expires_at": "2100-01-01T00:00:00"},
+            "expires_at",
+            "Write a time with its zone, such as 2026-03-01T12:00:00Z.",
+        ),
+        ({"scope": "read", "rate_limit": "3"}, "rate_limit", "A valid integer is required."),
     ],
 )
 def test_what_does_not_fit_is_refused_by_field(api: ApiClient, wrong: dict[str, Any], field: str, message: str):

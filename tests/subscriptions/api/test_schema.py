@@ -27,6 +27,22 @@ def test_every_route_says_what_it_takes_and_gives():
     assert described["openapi"] == "3.1.1"
 
 
+def test_null_is_a_type():
+    """`nullable` is a word of OpenAPI 3.0, which means nothing in 3.1."""
+    assert '"nullable"' not in document().decode()
+
+
+def test_who_may_leave_the_subscriber_out_is_told():
+    described = json.loads(document())
+    told = "By id or uid. A key of one subscriber may leave it out."
+    parameters = described["paths"]["/api/v1/events/feed/"]["get"]["parameters"]
+    [parameter] = [each for each in parameters if each["name"] == "subscriber"]
+    assert (parameter.get("required", False), parameter["description"]) == (False, told)
+    endpoint = described["components"]["schemas"]["NewEndpoint"]
+    assert "subscriber" not in endpoint["required"]
+    assert endpoint["properties"]["subscriber"]["description"] == told
+
+
 def test_errors_are_problems_everywhere():
     described = json.loads(document())
     for path, operations in described["paths"].items():
@@ -46,6 +62,7 @@ def test_the_clients_types_are_made_from_the_description(tmp_path: Path):
     made = tmp_path / "models.py"
     command = [sys.executable, "-m", "datamodel_code_generator", "--profile", "client", "--output", str(made)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert "1(TypedDict)" not in made.read_text(), "Two things of the description have the same name."
     assert made.read_text() == (ROOT / "examples/client/models.py").read_text(), RUN_MAKE
 
 

@@ -31,6 +31,8 @@ def test_secrets_are_listed_without_their_texts(api: ApiClient, endpoint: Endpoi
     second = SigningSecretFactory(endpoint=endpoint, value=PRIVATE, expires_at=timezone.now())
     response = api.get(f"endpoints/{endpoint.id}/secrets/")
     assert response.json() == {
+        "next": None,
+        "previous": None,
         "results": [
             {
                 "id": second.id,
@@ -46,7 +48,7 @@ def test_secrets_are_listed_without_their_texts(api: ApiClient, endpoint: Endpoi
                 "created_at": shown(first.created_at),
                 "expires_at": None,
             },
-        ]
+        ],
     }
     assert AuditEntry.objects.count() == 0
 
