@@ -18,7 +18,7 @@ from dispatch.engine import Done, Engine
 from dispatch.flow import Flow, Trouble
 from dispatch.gates import Gate, Limits, Move, Opening, Rules, Signal, Why
 from dispatch.health import Noted
-from dispatch.lanes import Lane, Left, Note, Taken
+from dispatch.lanes import Closed, Lane, Left, Note, Taken
 from dispatch.states import Outcome
 
 _UNCONNECTED = {Outcome.DNS_ERROR, Outcome.CONNECTION_ERROR, Outcome.TLS_ERROR}
@@ -27,6 +27,8 @@ _NOT_THEIRS = {Outcome.CANNOT_BUILD, Outcome.PROXY_ERROR, Outcome.WORKER_LOST}
 _SUCCESS = Signal(is_success=True)
 _NOTE_SECONDS = 1.0
 _COUNT_SECONDS = 1.0
+# What is closed for no longer is told to others only this often: it opens before they could do anything.
+_TELL_SECONDS = 1.0
 _NO_LIMITS = Limits()
 _LAST_MARGIN = 60.0
 
@@ -43,6 +45,7 @@ class _Kept:
     is_known: bool = False
     is_failing: bool = False
     counted_at: float = -math.inf
+    told_at: float = -math.inf
 
 
 class LaneGates:
@@ -66,6 +69,7 @@ class LaneGates:
         self._notes: dict[Lane, tuple[Note, float]] = {}
         self._empty_until: float | None = None
         self._noted: dict[Lane, Noted] = {}
+        self._closed: dict[Lane, Closed] = {}
 
     def take_over(self, taken: Taken) -> None:
         """Keep what the last owners of lanes have left."""
@@ -89,7 +93,13 @@ class LaneGates:
             held = engine.held_by(lane)
             self._count_elsewhere(lane, kept, held, now)
             openings[lane] = kept.gate.opening(kept.limits, held=held, unsent=engine.unsent_by(lane), now=now)
+            self._tell(lane, kept, openings[lane], now)
         return openings
+
+    def closed(self) -> Mapping[Lane, Closed]:
+        """Return the lanes that are closed, as far as that is to be told to others."""
+        closed, self._closed = self._closed, {}
+        return closed
 
     def spend(self, lane: Lane, count: int) -> None:
         """Note that so many of a lane's deliveries go."""
@@ -173,6 +183,12 @@ class LaneGates:
         gate = Gate(self._rules)
         gate.resume(note.text, age=age, now=now)
         return _Kept(gate, age=age)
+
+    def _tell(self, lane: Lane, kept: _Kept, opening: Opening, now: float) -> None:
+        if opening.why is None or (opening.wait <= _TELL_SECONDS and now - kept.told_at < _TELL_SECONDS):
+            return
+        kept.told_at = now
+        self._closed[lane] = Closed(opening.why, opening.wait)
 
     def _note_of(self, lane: Lane, kept: _Kept) -> Noted:
         noted = self._noted.get(lane)

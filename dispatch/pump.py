@@ -186,6 +186,7 @@ class Pump:
         for lane, opening in openings.items():
             if not opening.room:
                 self._held.note_closed(lane, opening.wait)
+        self._reach_redis(lambda: self._lanes.note_closed(self._gates.closed()))
         rooms = self._engine.rooms([lane for lane in served if lane not in openings or openings[lane].room])
         if openings:
             rooms = {lane: min(room, openings[lane].room if lane in openings else room) for lane, room in rooms.items()}

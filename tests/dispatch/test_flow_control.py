@@ -2,11 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.utils import timezone
 
 from dispatch.models import Delivery
+from dispatch.waiting import Waiting, why_waits
 from subscriptions.models import Endpoint
 from tests.dispatch.arrivals import arriving
 from tests.dispatch.deliveries import endpoint_at
@@ -76,3 +78,42 @@ def test_a_receiver_that_comes_back_gets_no_more_than_its_rate(workers: list[Wor
         wait_for(lambda: not Delivery.objects.filter(endpoint=endpoint, status__in=["pending", "sending"]).exists())
 
     assert arrivals.most_in(1.0) <= 1.1 * RATE
+
+
+class TestWhatWaitsSaysWhy:
+    def pending(self, endpoint: Endpoint, reason: str) -> Callable[[], Waiting | None]:
+        def found() -> Waiting | None:
+            delivery = Delivery.objects.filter(endpoint=endpoint, status="pending").first()
+            waiting = why_waits(delivery, timezone.now()) if delivery else None
+            return waiting if waiting and waiting.reason == reason else None
+
+        return found
+
+    def test_for_its_rate(self, workers: list[Worker]) -> None:
+        with arriving() as arrivals:
+            endpoint = limited(arrivals.url, rate_limit=1, rate_period="hour")
+            publish(endpoint, 3)
+            waiting = wait_for(self.pending(endpoint, "rate"))
+
+        assert waiting.until is not None
+        assert 3000 < (waiting.until - timezone.now()).total_seconds() < 4000
+
+    def test_for_its_cap(self, workers: list[Worker]) -> None:
+        answered = threading.Event()
+        with arriving(lambda body: Answer(after=answered)) as arrivals:
+            endpoint = limited(arrivals.url, max_in_flight=1)
+            publish(endpoint, 2)
+            waiting = wait_for(self.pending(endpoint, "cap"))
+            answered.set()
+            wait_for(lambda: done(endpoint, 2))
+
+        assert waiting.until is None
+
+    def test_for_a_receiver_that_has_too_much(self, workers: list[Worker]) -> None:
+        with arriving(lambda body: Answer(503 if len(arrivals) == 1 else 200)) as arrivals:
+            endpoint = limited(arrivals.url)
+            publish(endpoint, 1)
+            wait_for(lambda: hasattr(Endpoint.objects.get(id=endpoint.id), "health"))
+            publish(endpoint, 30)
+            wait_for(self.pending(endpoint, "throttled"))
+            wait_for(lambda: done(endpoint, 31))
