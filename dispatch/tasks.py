@@ -132,6 +132,7 @@ def tell_operators(**_: Any) -> None:
         exhausted.tell_of_exhausted(now)
         backlog.tell_of_backlog(now)
         mails.write_due(now)
+        mails.forget(now)
         mailer.start()
     except _DATABASE_LOST as error:
         _let_go_of_database(error)
