@@ -14,7 +14,7 @@ from dispatch.models import Delivery, EndpointHealth, Event
 from dispatch.publish import publish_event
 from dispatch.waiting import Reason
 from dispatch.why import Code, why
-from subscriptions.models import Endpoint, EndpointState
+from subscriptions.models import Endpoint, EndpointState, Scope
 from tests.admin_pages import page, text_of
 from tests.api_client import ApiClient, assert_problem, assert_refused
 from tests.factories import NOON, AttemptFactory, DeliveryFactory, EndpointFactory, EventFactory, SubscriberFactory
@@ -209,6 +209,32 @@ class TestApi:
         assert_refused(api.get(address, endpoint="x"), "endpoint", "'x' is not an id that starts with ep_.")
         absent = f"ep_{ABSENT}"
         assert_refused(api.get(address, endpoint=absent), "endpoint", f"There is no endpoint {absent!r}.")
+
+
+class TestOfASubscriber:
+    """A subscriber's key learns of its own endpoints, and of events that are for it or for all."""
+
+    @pytest.fixture
+    def endpoint(self) -> Endpoint:
+        return EndpointFactory(event_types=["order.*"])
+
+    @pytest.fixture
+    def api(self, endpoint: Endpoint) -> ApiClient:
+        return ApiClient.with_new_key(Scope.SUBSCRIBER, endpoint.subscriber)
+
+    def test_of_an_event_for_all_it_learns_what_became_of_it_here(self, api: ApiClient, endpoint: Endpoint) -> None:
+        others = EndpointFactory()
+        event = publish_event("invoice.paid", {}).event
+        address = f"events/{event.id}/why/"
+        shown = api.get(address, endpoint=endpoint.id).json()
+        assert (shown["code"], shown["delivery"]) == ("not_matching", None)
+        assert_refused(api.get(address, endpoint=others.id), "endpoint", f"There is no endpoint {others.id!r}.")
+
+    def test_of_an_event_for_another_one_it_learns_nothing(self, api: ApiClient, endpoint: Endpoint) -> None:
+        event = publish_event("order.paid", {}, subscriber=SubscriberFactory()).event
+        expected = (404, "Not Found", f"There is no event {event.id!r}.", {})
+        assert_problem(api.get(f"events/{event.id}/why/", endpoint=endpoint.id), *expected)
+        assert_problem(api.get(f"events/{event.id}/why/"), *expected)
 
 
 class TestCommand:
