@@ -185,7 +185,7 @@ class Pump:
         openings = self._gates.openings({lane: snapshots[lane] for lane in served}, self._engine)
         for lane, opening in openings.items():
             if not opening.room:
-                self._held.note_closed(lane, opening.wait)
+                self._held.note_closed(lane, opening.wait, until_end=opening.until_end)
         self._reach_redis(lambda: self._lanes.note_closed(self._gates.closed()))
         rooms = self._engine.rooms([lane for lane in served if lane not in openings or openings[lane].room])
         if openings:
@@ -244,6 +244,7 @@ class Pump:
             attempted = self._recorder.note(done)
             self._gates.note(done)
             self._lines.note(done)
+            self._held.note_end(done.job.claim.endpoint_id)
             if attempted.next_attempt_at is not None:
                 delay = (attempted.next_attempt_at - attempted.finished_at).total_seconds()
                 self._held.note_due(attempted.claim.endpoint_id, delay)

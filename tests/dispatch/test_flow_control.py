@@ -1,7 +1,6 @@
 """Limits of endpoints, kept by several worker processes together, as a real receiver sees it."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -55,16 +54,22 @@ def test_the_rate_limit_of_a_subscriber_is_that_of_its_endpoints(workers: list[W
 
 
 def test_a_cap_is_kept_and_used(workers: list[Worker]) -> None:
-    def slowly(body: bytes) -> Answer:
-        time.sleep(0.05)
-        return Answer()
-
-    with arriving(slowly) as arrivals:
+    with arriving(lambda body: Answer(delay=0.05)) as arrivals:
         endpoint = limited(arrivals.url, max_in_flight=2)
         publish(endpoint, 60)
         wait_for(lambda: done(endpoint, 60))
 
     assert arrivals.receiver.most_under_way == 2
+
+
+def test_where_a_cap_keeps_others_waiting_the_next_goes_when_one_has_ended(workers: list[Worker]) -> None:
+    with arriving(lambda body: Answer(delay=0.02)) as arrivals:
+        endpoint = limited(arrivals.url, max_in_flight=1)
+        publish(endpoint, 40)
+        wait_for(lambda: done(endpoint, 40))
+
+    # 50 if nothing else took time. Looking every 50 ms would be less than 20.
+    assert arrivals.per_second() > 25
 
 
 def test_a_receiver_that_comes_back_gets_no_more_than_its_rate(workers: list[Worker]) -> None:
@@ -114,6 +119,6 @@ class TestWhatWaitsSaysWhy:
             endpoint = limited(arrivals.url)
             publish(endpoint, 1)
             wait_for(lambda: hasattr(Endpoint.objects.get(id=endpoint.id), "health"))
-            publish(endpoint, 30)
+            publish(endpoint, 8)
             wait_for(self.pending(endpoint, "throttled"))
-            wait_for(lambda: done(endpoint, 31))
+            wait_for(lambda: done(endpoint, 9))
