@@ -164,6 +164,7 @@ class Gate:
         written = {
             "breaker": [self.breaker.pauses, self.breaker.wait(now)] if self.breaker.pauses else None,
             "counts": self.breaker.written(now),
+            "unconnected": self.breaker.unconnected or None,
             "throttle": self.throttle.written(now),
             "held": self.held_until - now if self.held_until > now else None,
             "owed": (pace.owed(now) or None) if pace else self._owed,
@@ -186,6 +187,7 @@ class Gate:
             self.breaker.open(int(breaker[0]), then + breaker[1])
         if counts := written.get("counts"):
             self.breaker.resume(counts, then)
+        self.breaker.unconnected = int(written.get("unconnected", 0))
         if throttle := written.get("throttle"):
             self.throttle.resume(throttle, then)
         self.held_until = then + float(written["held"]) if "held" in written else 0.0
