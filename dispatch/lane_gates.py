@@ -15,7 +15,7 @@ from http import HTTPStatus
 from dispatch.classify import OVERLOADED
 from dispatch.endpoint_snapshots import EndpointSnapshot
 from dispatch.engine import Done, Engine
-from dispatch.flow import Flow, Trouble
+from dispatch.flow import Flow, Slowed, Trouble
 from dispatch.gates import Gate, Limits, Move, Opening, Rules, Signal, Why
 from dispatch.health import Noted
 from dispatch.lanes import Closed, Lane, Left, Note, Taken
@@ -71,14 +71,17 @@ class LaneGates:
         self._noted: dict[Lane, Noted] = {}
         self._closed: dict[Lane, Closed] = {}
 
-    def take_over(self, taken: Taken) -> None:
-        """Keep what the last owners of lanes have left."""
+    def take_over(self, taken: Taken) -> list[Lane]:
+        """Keep what the last owners of lanes have left. Return the lanes whose owners could leave nothing."""
         now = time.monotonic()
         if taken.notes:
             self._notes.update((lane, (note, now)) for lane, note in taken.notes.items())
         # Redis was emptied lately: whoever held these lanes may not have noticed yet, and has left no notes.
         doubtful = self._lease - taken.remembers
         self._empty_until = now + doubtful if doubtful > 0 else None
+        if doubtful > 0:
+            return taken.lanes
+        return [lane for lane, note in taken.notes.items() if note.text is None]
 
     def openings(self, snapshots: Mapping[Lane, EndpointSnapshot], engine: Engine) -> Mapping[Lane, Opening]:
         """Say for each lane that may have a reason to wait how many more may go."""
@@ -130,6 +133,9 @@ class LaneGates:
         noted.fail(moment, is_urgent=not kept.is_failing)
         kept.is_failing = True
         gate = kept.gate
+        if signal.slows and (slowed := gate.throttle.written(now)) is not None:
+            full, rate, age = slowed
+            noted.slow_down(Slowed(full, rate, moment - timedelta(seconds=age)))
         if move is Move.CLOSED:
             noted.open()
         elif move is Move.OPENED:
@@ -230,6 +236,9 @@ def _restore(gate: Gate, trouble: Trouble, now: float) -> None:
         gate.breaker.open(trouble.pauses, now + wait)
     elif wait > 0:
         gate.held_until = now + wait
+    if trouble.slowed is not None:
+        age = (datetime.now(UTC) - trouble.slowed.at).total_seconds()
+        gate.throttle.resume([trouble.slowed.full, trouble.slowed.rate, age], now)
 
 
 def _signal(done: Done, *, retry_after_max: float, now: float) -> Signal:

@@ -225,7 +225,9 @@ class Pump:
             return
         self._taken_at = now
         taken = self._held.take(min(_LANES_AT_ONCE, self._engine.room - len(self._held.due())))
-        self._gates.take_over(taken)
+        for lane in self._gates.take_over(taken):
+            # Its last owner has left nothing but what the database knows, and that may be new.
+            self._snapshots.forget(lane)
         self._lines.note_rung(taken.rung)
 
     def _due(self) -> list[Lane]:
