@@ -49,9 +49,14 @@ def run(lab: Lab) -> Iterator[Row]:
             lab.say(f"gated: claims beside {kind} endpoints")
             close(keys[free:])
             beside = _claims(keys[number * _LANES : (number + 1) * _LANES], rounds)
-            ratio = statistics.median(beside) / statistics.median(alone)
+            ratio = _undisturbed(beside) / _undisturbed(alone)
             notes = [f"{ratio:.2f} times as long as alone"]
             yield _row(beside, f"{waiting:,} {kind}", ratio=ratio, sweep_ms=_sweep(), notes=notes)
+
+
+def _undisturbed(claims: Sequence[float]) -> float:
+    """Return what a quarter of the claims stay below: what else the machine does makes some slower, and none faster."""
+    return statistics.quantiles(claims, n=4)[0]
 
 
 def _row(claims: Sequence[float], variant: str, **figures: object) -> Row:
