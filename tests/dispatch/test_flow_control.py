@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.utils import timezone
 
-from dispatch.models import Delivery
+from dispatch.models import Delivery, EndpointHealth
 from dispatch.waiting import Waiting, why_waits
 from subscriptions.models import Endpoint
 from tests.dispatch.arrivals import arriving
@@ -70,6 +70,24 @@ def test_where_a_cap_keeps_others_waiting_the_next_goes_when_one_has_ended(worke
 
     # 50 if nothing else took time. Looking every 50 ms would be less than 20.
     assert arrivals.per_second() > 25
+
+
+def test_an_open_breaker_lets_one_try_at_a_time_from_all_workers(workers: list[Worker]) -> None:
+    with arriving(lambda body: Answer(500, delay=0.1)) as arrivals:
+        endpoint = limited(arrivals.url)
+        publish(endpoint, 60)
+
+        def pauses() -> int:
+            return EndpointHealth.objects.filter(endpoint=endpoint).values_list("pauses", flat=True).first() or 0
+
+        wait_for(pauses)
+        wait_for(lambda: arrivals.receiver.under_way == 0)
+        tried, opened, arrivals.receiver.most_under_way = len(arrivals), pauses(), 0
+        wait_for(lambda: pauses() >= opened + 2)
+
+    assert arrivals.receiver.most_under_way == 1
+    # One more may have begun since.
+    assert len(arrivals) - tried <= 3
 
 
 def test_a_receiver_that_comes_back_gets_no_more_than_its_rate(workers: list[Worker]) -> None:
