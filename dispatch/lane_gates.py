@@ -204,7 +204,8 @@ class LaneGates:
 
     def _count_elsewhere(self, lane: Lane, kept: _Kept, held: int, now: float) -> None:
         gate = kept.gate
-        if gate.elsewhere is None or kept.limits.in_flight is None or now - kept.counted_at < _COUNT_SECONDS:
+        is_counted = kept.limits.in_flight is not None or gate.breaker.pauses
+        if gate.elsewhere is None or not is_counted or now - kept.counted_at < _COUNT_SECONDS:
             return
         if gate.empty_until is not None and now < gate.empty_until:
             return

@@ -103,7 +103,7 @@ class Gate:
         self.held_until = 0.0
         count = UNLIMITED
         if self.breaker.pauses:
-            count = 1 - held
+            count = 1 - held - (self.elsewhere or 0)
             if count <= 0:
                 return Opening(0, _LOOK_SECONDS, Why.BREAKER, until_end=True)
         if self.empty_until is not None and now < self.empty_until and limits != Limits(period=limits.period):

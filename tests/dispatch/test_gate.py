@@ -70,6 +70,17 @@ class TestABreaker:
         assert note(some, throttled, 30.0) == [Move.CLOSED]
 
 
+    def test_lets_nobody_try_while_another_may_be_trying_elsewhere(self) -> None:
+        # Taken over from one that was killed.
+        some = gate(empty_until=0.0)
+        note(some, BAD, 0.0, times=10)
+        assert opening(some, 30.0).room == 0
+        some.elsewhere = 1
+        assert opening(some, 30.0).room == 0
+        some.elsewhere = None
+        assert opening(some, 30.0).room == 1
+
+
 class TestThrottling:
     def test_halves_the_rate_limit(self) -> None:
         some, limits = gate(), Limits(rate=100)
