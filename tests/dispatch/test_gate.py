@@ -69,7 +69,6 @@ class TestABreaker:
         some.spend(1, 30.0)
         assert note(some, throttled, 30.0) == [Move.CLOSED]
 
-
     def test_lets_nobody_try_while_another_may_be_trying_elsewhere(self) -> None:
         # Taken over from one that was killed.
         some = gate(empty_until=0.0)
