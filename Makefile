@@ -18,7 +18,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 STACK = exec $(RUN) -I -S webhooks_project/tether.py $$PPID 15 $(RUN) -m webhooks_project.stack
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test browser bench lint schema contract lock
+.PHONY: help demo up test browser bench lint schema contract chaos lock
 
 help: ## List the targets
 	@echo 'Targets:'
@@ -57,6 +57,9 @@ schema: $(VENV)/installed-dev ## Write the REST API's description, and the types
 	@SECRET_KEY=unused DEBUG=1 DATABASE_URL=sqlite://:memory: $(RUN) manage.py spectacular --validate --fail-on-warn \
 		--format openapi-json --file docs/openapi.json
 	@$(RUN) -m datamodel_code_generator --profile client
+
+chaos: $(VENV)/installed-dev ## Test flow control at full size: 20,000 deliveries, killed workers, a lost Redis
+	@$(RUN) -m pytest --ds=tests.settings -m chaos tests/chaos $(ARGS)
 
 contract: $(VENV)/installed-dev ## Call a running server with whatever its description allows and forbids
 	@$(RUN) -m pytest --ds=tests.settings -m contract -n 2 $(ARGS)

@@ -69,6 +69,11 @@ def tree(root: int) -> Sequence[int]:
     return _trees([root], {process.pid: process for process in _processes()})
 
 
+def on_cpu_seconds(pid: int) -> float:
+    """Return for how long the first thread of `pid` has been on a CPU, to the nanosecond."""
+    return int((_PROC / str(pid) / "schedstat").read_text().split()[0]) / 1e9
+
+
 def resident_mb(pid: int) -> float:
     """Return what `pid` has in memory now, in MB; 0 if it has ended."""
     return _status_mb(pid, "VmRSS")

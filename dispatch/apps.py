@@ -10,7 +10,7 @@ class DispatchConfig(AppConfig):
         from subscriptions import challenge_calls, ids, lane_calls, notices
 
         challenge_calls.when_due(wake.call_challenges)
-        lane_calls.when_active(lambda endpoint_id: wake.wake([ids.decode("ep", endpoint_id)]))
+        lane_calls.when_active(lambda endpoint_id: wake.wake([ids.decode("ep", endpoint_id)], anew=True))
         lane_calls.when_removed(wake.call_emptying)
         notices.when_told(telling.tell)
         # This app's permissions are made last: by now there are all.

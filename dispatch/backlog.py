@@ -12,7 +12,7 @@ from dispatch import outbox, telling
 from dispatch.models import Watch
 from dispatch.outbox import PendingLane
 from subscriptions import ids
-from subscriptions.models import EndpointState
+from subscriptions.models import Endpoint, EndpointState
 from subscriptions.notices import Happened, NoticeKind
 
 # Endpoints that an event names; it counts the others.
@@ -62,4 +62,11 @@ def _happened(behind: Sequence[tuple[datetime, uuid.UUID]], age: float, now: dat
         "endpoints": [{"id": ids.encode("ep", endpoint_id), "due_at": due} for due, endpoint_id in behind[:NAMED]],
     }
     reason = f"The oldest delivery that is due has waited for {age / 60:.0f} minutes, and longer than before."
-    return Happened(NoticeKind.BACKLOG_GROWING, _CAUSE, reason, now, facts=facts)
+    is_own = not _are_others_behind([endpoint_id for _, endpoint_id in behind])
+    return Happened(NoticeKind.BACKLOG_GROWING, _CAUSE, reason, now, facts=facts, is_of_operators=is_own)
+
+
+def _are_others_behind(endpoint_ids: Sequence[uuid.UUID]) -> bool:
+    """Say whether any of the endpoints is not of operators."""
+    own = Endpoint.with_deleted.filter(subscriber__is_operator=True).values_list("pk", flat=True)
+    return not set(endpoint_ids) <= {ids.decode("ep", pk) for pk in own}

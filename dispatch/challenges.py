@@ -99,7 +99,7 @@ def _finish(tried: _Try, done: Done, now: datetime) -> None:
     if outcome == Outcome.SUCCESS:
         if tried.endpoint.pass_challenge(tried.nonce_hash, now=now):
             logger.info("%s answered its ownership challenge", tried.endpoint.pk)
-            wake.wake([_lane(tried)])
+            wake.wake([_lane(tried)], anew=True)
         return
     delay = None if done.verdict.final else _delay(tried, done.verdict.retry_after)
     _fail(tried.endpoint, tried.nonce_hash, now=now, outcome=outcome, error=error, delay=delay)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from dispatch.access import Access, access_of
-from dispatch.flow import Flow, Trouble
+from dispatch.flow import Flow, Slowed, Trouble
 from dispatch.gates import Limits
 from dispatch.signing import Key, Signer, key_of
 from dispatch.sql import select_by_ids, to_time, to_uuid
@@ -29,6 +30,7 @@ from subscriptions.signature_schemes import InvalidScheme
 from subscriptions.signing_secrets import InvalidSecret
 
 _KEPT_SECONDS = 1.0
+_STEPS_AT_MOST = 11
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,8 @@ SELECT e.id, e.url, e.state, e.signature_schemes, e.payload_format, e.retry_sche
        t.digest, e.state_changed_at, c.kind, c.settings, c.secret, h.headers,
        COALESCE(e.rate_limit, s.rate_limit), CASE WHEN e.rate_limit IS NULL THEN s.rate_period ELSE e.rate_period END,
        e.max_in_flight, e.ordered, e.when_head_fails, e.when_disabled,
-       health.noted_at, health.failing_since, health.pauses, health.closed_until
+       health.noted_at, health.failing_since, health.pauses, health.closed_until,
+       health.slowed_from, health.slowed_to, health.slowed_at
 FROM subscriptions_endpoint e
 JOIN subscriptions_subscriber s ON s.id = e.subscriber_id
 LEFT JOIN dispatch_endpointhealth health ON health.endpoint_id = e.id
@@ -169,15 +172,23 @@ def _flow(
     failing_since: Any,
     pauses: int | None,
     closed_until: Any,
+    slowed_from: float | None,
+    slowed_to: float | None,
+    slowed_at: Any,
     *,
     state_changed_at: Any,
 ) -> Flow | None:
     """Say what sets an endpoint apart, if anything does. What was noted before its state changed is forgotten."""
-    trouble = None
-    if noted_at is not None and (failing_since is not None or pauses or closed_until is not None):
+    trouble = slowed = None
+    if slowed_from is not None and slowed_to is not None and slowed_at is not None:
+        slowed = Slowed(slowed_from, slowed_to, to_time(slowed_at))
+        # Whoever got more again after each step has got all by then.
+        if (timezone.now() - slowed.at).total_seconds() > _STEPS_AT_MOST * settings.WEBHOOKS.throttle_step:
+            slowed = None
+    if noted_at is not None and (failing_since is not None or pauses or closed_until is not None or slowed):
         is_stale = state_changed_at is not None and to_time(noted_at) < to_time(state_changed_at)
         if not is_stale:
-            trouble = Trouble(failing_since is not None, pauses or 0, closed_until and to_time(closed_until))
+            trouble = Trouble(failing_since is not None, pauses or 0, closed_until and to_time(closed_until), slowed)
     flow = Flow(
         Limits(rate_limit, RatePeriod(rate_period).seconds, in_flight) if rate_limit or in_flight else Limits(),
         is_ordered=bool(is_ordered),

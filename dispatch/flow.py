@@ -6,12 +6,21 @@ from typing import NamedTuple
 from dispatch.gates import Limits
 
 
+class Slowed(NamedTuple):
+    """An endpoint gets less: `rate` instead of `full` requests a second `at` a time, and then more, step by step."""
+
+    full: float
+    rate: float
+    at: datetime
+
+
 class Trouble(NamedTuple):
     """What goes wrong at an endpoint, as the database knows it."""
 
     is_failing: bool
     pauses: int
     closed_until: datetime | None
+    slowed: Slowed | None = None
 
 
 class Flow(NamedTuple):

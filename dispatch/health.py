@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from dispatch.endpoint_gone import disable
+from dispatch.flow import Slowed
 from dispatch.models import EndpointHealth
 from subscriptions import ids, notices
 from subscriptions.notices import Happened, NoticeKind
@@ -38,6 +39,7 @@ class Noted:
     closed_because: str = ""
     pauses: int = 0
     is_urgent: bool = False
+    slowed: Slowed | None = None
 
     def succeed(self) -> None:
         """Note a success after failures."""
@@ -57,6 +59,10 @@ class Noted:
         """Note that nothing goes before then."""
         self.is_changed = self.is_urgent = True
         self.closed_until, self.closed_because, self.pauses = until, because, pauses
+
+    def slow_down(self, slowed: Slowed) -> None:
+        """Note that the receiver gets less for a while."""
+        self.slowed, self.is_urgent = slowed, True
 
     def open(self) -> None:
         """Note that nothing keeps deliveries from going."""
@@ -95,7 +101,7 @@ def _apply(noted: Noted, row: EndpointHealth, now: datetime) -> None:
     if noted.has_succeeded:
         if was_bad:
             _tell(NoticeKind.ENDPOINT_RECOVERED, "success", "A delivery succeeded again.", row, now)
-        row.forget()
+        row.forget_failures()
     if noted.first_failure_at is not None and noted.last_failure_at is not None:
         row.add_failures(noted.failures, first_at=noted.first_failure_at, last_at=noted.last_failure_at)
     if noted.is_changed:
@@ -103,6 +109,8 @@ def _apply(noted: Noted, row: EndpointHealth, now: datetime) -> None:
             reason = "Most attempts fail: its breaker has opened, deliveries wait."
             _tell(NoticeKind.ENDPOINT_FAILING, "breaker", reason, row, now)
         row.closed_until, row.closed_because, row.pauses = noted.closed_until, noted.closed_because, noted.pauses
+    if noted.slowed is not None:
+        row.slowed_from, row.slowed_to, row.slowed_at = noted.slowed
     # The row's warning is given once: it is written down before anybody is told.
     if (warning := row.due_warning(after=_after())) != 0:
         row.warned = warning

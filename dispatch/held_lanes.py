@@ -19,6 +19,8 @@ class _Held:
     due_at: float | None
     served_at: float
     closed_until: float = 0.0
+    # Whether the end of a request may open it earlier.
+    opens_at_end: bool = False
     claimed: int = 0
     turns: int = 0
     is_backlogged: bool = False
@@ -125,11 +127,21 @@ class HeldLanes:
         now = time.monotonic()
         return min((each.due_at for each in self._held.values() if each.due_at and each.due_at > now), default=None)
 
-    def note_closed(self, lane: Lane, wait: float) -> None:
-        """Note that nothing may go in `lane` for `wait` seconds, though something is due."""
+    def note_closed(self, lane: Lane, wait: float, *, until_end: bool = False) -> None:
+        """Note that nothing may go in `lane` for `wait` seconds, though something is due.
+
+        With `until_end` the end of a request opens it earlier.
+        """
         held = self._held[lane]
         held.served_at = time.monotonic()
         held.due_at = held.closed_until = held.served_at + wait
+        held.opens_at_end = until_end
+
+    def note_end(self, lane: Lane) -> None:
+        """Note that a request of `lane` has ended."""
+        if (held := self._held.get(lane)) is not None and held.opens_at_end:
+            held.opens_at_end = False
+            held.due_at, held.closed_until = time.monotonic(), 0.0
 
     def note_nothing_due(self, lane: Lane) -> None:
         """Note that `lane` is not to be served until it is rung again."""

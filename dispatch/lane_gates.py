@@ -15,10 +15,10 @@ from http import HTTPStatus
 from dispatch.classify import OVERLOADED
 from dispatch.endpoint_snapshots import EndpointSnapshot
 from dispatch.engine import Done, Engine
-from dispatch.flow import Flow, Trouble
+from dispatch.flow import Flow, Slowed, Trouble
 from dispatch.gates import Gate, Limits, Move, Opening, Rules, Signal, Why
 from dispatch.health import Noted
-from dispatch.lanes import Lane, Left, Note, Taken
+from dispatch.lanes import Closed, Lane, Left, Note, Taken
 from dispatch.states import Outcome
 
 _UNCONNECTED = {Outcome.DNS_ERROR, Outcome.CONNECTION_ERROR, Outcome.TLS_ERROR}
@@ -27,6 +27,8 @@ _NOT_THEIRS = {Outcome.CANNOT_BUILD, Outcome.PROXY_ERROR, Outcome.WORKER_LOST}
 _SUCCESS = Signal(is_success=True)
 _NOTE_SECONDS = 1.0
 _COUNT_SECONDS = 1.0
+# What is closed for no longer is told to others only this often: it opens before they could do anything.
+_TELL_SECONDS = 1.0
 _NO_LIMITS = Limits()
 _LAST_MARGIN = 60.0
 
@@ -43,6 +45,7 @@ class _Kept:
     is_known: bool = False
     is_failing: bool = False
     counted_at: float = -math.inf
+    told_at: float = -math.inf
 
 
 class LaneGates:
@@ -66,15 +69,19 @@ class LaneGates:
         self._notes: dict[Lane, tuple[Note, float]] = {}
         self._empty_until: float | None = None
         self._noted: dict[Lane, Noted] = {}
+        self._closed: dict[Lane, Closed] = {}
 
-    def take_over(self, taken: Taken) -> None:
-        """Keep what the last owners of lanes have left."""
+    def take_over(self, taken: Taken) -> list[Lane]:
+        """Keep what the last owners of lanes have left. Return the lanes whose owners could leave nothing."""
         now = time.monotonic()
         if taken.notes:
             self._notes.update((lane, (note, now)) for lane, note in taken.notes.items())
         # Redis was emptied lately: whoever held these lanes may not have noticed yet, and has left no notes.
         doubtful = self._lease - taken.remembers
         self._empty_until = now + doubtful if doubtful > 0 else None
+        if doubtful > 0:
+            return taken.lanes
+        return [lane for lane, note in taken.notes.items() if note.text is None]
 
     def openings(self, snapshots: Mapping[Lane, EndpointSnapshot], engine: Engine) -> Mapping[Lane, Opening]:
         """Say for each lane that may have a reason to wait how many more may go."""
@@ -89,7 +96,13 @@ class LaneGates:
             held = engine.held_by(lane)
             self._count_elsewhere(lane, kept, held, now)
             openings[lane] = kept.gate.opening(kept.limits, held=held, unsent=engine.unsent_by(lane), now=now)
+            self._tell(lane, kept, openings[lane], now)
         return openings
+
+    def closed(self) -> Mapping[Lane, Closed]:
+        """Return the lanes that are closed, as far as that is to be told to others."""
+        closed, self._closed = self._closed, {}
+        return closed
 
     def spend(self, lane: Lane, count: int) -> None:
         """Note that so many of a lane's deliveries go."""
@@ -120,6 +133,9 @@ class LaneGates:
         noted.fail(moment, is_urgent=not kept.is_failing)
         kept.is_failing = True
         gate = kept.gate
+        if signal.slows and (slowed := gate.throttle.written(now)) is not None:
+            full, rate, age = slowed
+            noted.slow_down(Slowed(full, rate, moment - timedelta(seconds=age)))
         if move is Move.CLOSED:
             noted.open()
         elif move is Move.OPENED:
@@ -174,6 +190,12 @@ class LaneGates:
         gate.resume(note.text, age=age, now=now)
         return _Kept(gate, age=age)
 
+    def _tell(self, lane: Lane, kept: _Kept, opening: Opening, now: float) -> None:
+        if opening.why is None or (opening.wait <= _TELL_SECONDS and now - kept.told_at < _TELL_SECONDS):
+            return
+        kept.told_at = now
+        self._closed[lane] = Closed(opening.why, opening.wait)
+
     def _note_of(self, lane: Lane, kept: _Kept) -> Noted:
         noted = self._noted.get(lane)
         if noted is None:
@@ -182,7 +204,8 @@ class LaneGates:
 
     def _count_elsewhere(self, lane: Lane, kept: _Kept, held: int, now: float) -> None:
         gate = kept.gate
-        if gate.elsewhere is None or kept.limits.in_flight is None or now - kept.counted_at < _COUNT_SECONDS:
+        is_counted = kept.limits.in_flight is not None or gate.breaker.pauses
+        if gate.elsewhere is None or not is_counted or now - kept.counted_at < _COUNT_SECONDS:
             return
         if gate.empty_until is not None and now < gate.empty_until:
             return
@@ -214,6 +237,9 @@ def _restore(gate: Gate, trouble: Trouble, now: float) -> None:
         gate.breaker.open(trouble.pauses, now + wait)
     elif wait > 0:
         gate.held_until = now + wait
+    if trouble.slowed is not None:
+        age = (datetime.now(UTC) - trouble.slowed.at).total_seconds()
+        gate.throttle.resume([trouble.slowed.full, trouble.slowed.rate, age], now)
 
 
 def _signal(done: Done, *, retry_after_max: float, now: float) -> Signal:

@@ -32,6 +32,7 @@ _ATTENDED = "{webhooks}:attended"  # there while a pump looks for lanes by itsel
 _BELL = "{webhooks}:bell"  # list: one element when something was rung and nobody has heard it
 _CALL = "{webhooks}:call"  # there while a message that calls a pump is on its way
 _NOTE = _PREFIX + "note:"  # for each lane what its last owner leaves to the next
+_CLOSED = _PREFIX + "closed:"  # for each lane whose gate was closed lately: until when, and why
 _SINCE = _PREFIX + "since"  # since when Redis remembers anything
 _SWEPT = "{webhooks}:swept"  # there while the last sweep is recent
 _RECLAIMED_AT_ONCE = 100
@@ -39,6 +40,8 @@ _RUNG_KEPT_MS = 600_000
 # What stands in the place of a note where the owner has left none, as it was killed. Kept for longer than any period.
 _NO_NOTE = "?"
 _NO_NOTE_KEPT_MS = 4_000_000
+# Why a lane was closed is known for at least so long: one that is paced is closed and opened all the time.
+_CLOSED_KEPT_MS = 2_500
 # Longer than a pump listens or is busy between two looks. After a pump was killed, publishers rely on it for so long.
 _ATTENDED_MS = 2_000
 
@@ -47,10 +50,13 @@ _NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] /
 _RING = (
     _NOW
     + """
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   local lane, delay = ARGV[i], tonumber(ARGV[i + 1])
   local owner = redis.call('HGET', KEYS[2], lane)
+  if ARGV[2] == '1' then redis.call('DEL', KEYS[6] .. lane) end
   if not owner then
+    local closed = redis.call('GET', KEYS[6] .. lane)
+    if closed then delay = math.max(delay, tonumber(string.match(closed, '^%d+')) - now) end
     redis.call('ZADD', KEYS[1], 'LT', now + delay, lane)
   elseif delay == 0 then
     redis.call('SADD', KEYS[3] .. owner, lane)
@@ -122,6 +128,16 @@ end
 return lost
 """
 )
+_NOTE_CLOSED = (
+    _NOW
+    + """
+for i = 2, #ARGV, 3 do
+  local kept = math.max(tonumber(ARGV[1]), tonumber(ARGV[i + 1]))
+  redis.call('SET', KEYS[1] .. ARGV[i], (now + ARGV[i + 1]) .. ' ' .. ARGV[i + 2], 'PX', kept)
+end
+"""
+)
+_WHY_CLOSED = _NOW + "return {now, redis.call('GET', KEYS[1])}"
 _LEAVE = _NOW + "redis.call('DEL', KEYS[2]) return redis.call('ZCOUNT', KEYS[1], '-inf', now)"
 _COUNT_WAITING = _NOW + (
     "redis.call('SET', KEYS[3], now, 'NX') "
@@ -141,6 +157,13 @@ class Left(NamedTuple):
 
     text: str
     lasts: float
+
+
+class Closed(NamedTuple):
+    """Why the gate of a lane is closed, and for how many seconds."""
+
+    why: str
+    wait: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +191,20 @@ class Lanes:
         self._take = client.register_script(_TAKE)
         self._release = client.register_script(_RELEASE)
         self._renew = client.register_script(_RENEW)
+        self._note_closed = client.register_script(_NOTE_CLOSED)
+        self._why_closed = client.register_script(_WHY_CLOSED)
         self._leave = client.register_script(_LEAVE)
         self._count_waiting = client.register_script(_COUNT_WAITING)
 
-    def ring(self, delays: Mapping[Lane, float]) -> bool:
+    def ring(self, delays: Mapping[Lane, float], *, anew: bool = True) -> bool:
         """Make lanes servable after their delays in seconds, unless they are servable earlier.
 
+        Unless somebody is to look at their gates `anew`, those that are closed are servable once they open.
         A lane that is being served and is rung without delay is told to its owner. Returns whether a pump is
         there that will see to them; if not, one has to be called.
         """
-        keys = [_DUE, _OWNERS, _RUNG, _ATTENDED, _BELL]
-        return not delays or bool(self._ring(keys=keys, args=[_RUNG_KEPT_MS, *_flat(delays)]))
+        keys = [_DUE, _OWNERS, _RUNG, _ATTENDED, _BELL, _CLOSED]
+        return not delays or bool(self._ring(keys=keys, args=[_RUNG_KEPT_MS, int(anew), *_flat(delays)]))
 
     def take(self, owner: str, *, limit: int, lease: float) -> Taken:
         """Hold up to `limit` due lanes, the longest due first, for `lease` seconds.
@@ -218,6 +244,20 @@ class Lanes:
         """Hold lanes for another `lease` seconds. Return those that are not the owner's any more."""
         texts = [lane.hex for lane in held]
         return _lanes(self._renew(keys=[_LEASES, _OWNERS], args=[owner, _ms(lease), *texts])) if texts else []
+
+    def note_closed(self, closed: Mapping[Lane, Closed]) -> None:
+        """Note which gates are closed: until they open, new deliveries need not ring, and whoever asks is told why."""
+        if closed:
+            args = [part for lane, each in closed.items() for part in (lane.hex, max(1, _ms(each.wait)), each.why)]
+            self._note_closed(keys=[_CLOSED], args=[_CLOSED_KEPT_MS, *args])
+
+    def why_closed(self, lane: Lane) -> Closed | None:
+        """Say why the gate of a lane is closed, or was a moment ago (then `wait` is 0), if that is known."""
+        now, closed = self._why_closed(keys=[_CLOSED + lane.hex])
+        if closed is None:
+            return None
+        until, _, why = closed.decode().partition(" ")
+        return Closed(why, max(0.0, (int(until) - now) / 1000))
 
     def count_waiting(self) -> int:
         """Count the lanes that wait to be served now: those that are due, and those whose lease has ended."""

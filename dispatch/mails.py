@@ -1,4 +1,4 @@
-"""Mails about notices: what is written to whom, and when. `dispatch.mailer` sends them.
+"""Mails about notices: what is written to whom, when, and for how long it is kept. `dispatch.mailer` sends them.
 
 Of one endpoint and cause there is one mail a day, together with all else that is new. The rest of the day is kept for a
 digest, which is written once the day (in UTC) is over. Notices move in the transaction that writes the mails: so none
@@ -8,17 +8,19 @@ is told twice, and none is lost.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.utils import quote
 from django.db import transaction
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min, Model, Q, QuerySet
 from django.urls import reverse
 
 from dispatch import mail_text
 from dispatch.mail_text import Item
 from dispatch.models import Mail, MailState, Notice, Watch
+from dispatch.selection import made_between
 from subscriptions.models import Endpoint
 from subscriptions.notices import NoticeKind
 
@@ -35,6 +37,20 @@ def write_due(now: datetime) -> None:
     while _write_new(now):
         pass
     _write_digest(now)
+
+
+def forget(now: datetime) -> None:
+    """Delete the notices and mails that are older than they are kept, but for what is still to be told."""
+    before = now - timedelta(seconds=settings.WEBHOOKS.notice_retention)
+    told = Notice.objects.exclude(mail_state__in=[MailState.DUE, MailState.KEPT])
+    _delete(told.filter(made_between("ntc", None, before)))
+    _delete(Mail.objects.filter(made_between("mail", None, before), due_at=None))
+
+
+def _delete(old: QuerySet[Any]) -> None:
+    model: type[Model] = old.model
+    while found := list(old.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        model._default_manager.filter(pk__in=found).delete()
 
 
 @transaction.atomic

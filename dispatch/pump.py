@@ -185,7 +185,8 @@ class Pump:
         openings = self._gates.openings({lane: snapshots[lane] for lane in served}, self._engine)
         for lane, opening in openings.items():
             if not opening.room:
-                self._held.note_closed(lane, opening.wait)
+                self._held.note_closed(lane, opening.wait, until_end=opening.until_end)
+        self._reach_redis(lambda: self._lanes.note_closed(self._gates.closed()))
         rooms = self._engine.rooms([lane for lane in served if lane not in openings or openings[lane].room])
         if openings:
             rooms = {lane: min(room, openings[lane].room if lane in openings else room) for lane, room in rooms.items()}
@@ -224,7 +225,9 @@ class Pump:
             return
         self._taken_at = now
         taken = self._held.take(min(_LANES_AT_ONCE, self._engine.room - len(self._held.due())))
-        self._gates.take_over(taken)
+        for lane in self._gates.take_over(taken):
+            # Its last owner has left nothing but what the database knows, and that may be new.
+            self._snapshots.forget(lane)
         self._lines.note_rung(taken.rung)
 
     def _due(self) -> list[Lane]:
@@ -243,6 +246,7 @@ class Pump:
             attempted = self._recorder.note(done)
             self._gates.note(done)
             self._lines.note(done)
+            self._held.note_end(done.job.claim.endpoint_id)
             if attempted.next_attempt_at is not None:
                 delay = (attempted.next_attempt_at - attempted.finished_at).total_seconds()
                 self._held.note_due(attempted.claim.endpoint_id, delay)

@@ -131,6 +131,7 @@ def tell_operators(**_: Any) -> None:
     exhausted.tell_of_exhausted(now)
     backlog.tell_of_backlog(now)
     mails.write_due(now)
+    mails.forget(now)
     mailer.start()
 
 

@@ -49,7 +49,7 @@ def tell(happened: Happened) -> None:
         return
     logger.info("%s %s: %s", happened.kind, happened.endpoint_id or "", happened.reason)
     # What happens to operators' own endpoints would be sent to just those, and fail there again.
-    if endpoint is None or not endpoint.subscriber.is_operator:
+    if not (happened.is_of_operators or (endpoint is not None and endpoint.subscriber.is_operator)):
         operational.publish(data["type"], data, now=happened.at)
 
 

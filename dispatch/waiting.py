@@ -1,14 +1,22 @@
 """Why a delivery waits, for whoever asks: the one place that puts the reasons into words."""
 
 import enum
-from datetime import datetime
+import logging
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from dispatch import outbox
+from django.conf import settings
+from redis import RedisError
+
+from dispatch import lanes, outbox
+from dispatch.gates import Why
+from dispatch.lanes import Closed
 from dispatch.models import Delivery, EndpointHealth
 from dispatch.states import DeliveryStatus
 from subscriptions import ids
 from subscriptions.models import Endpoint, EndpointState
+
+logger = logging.getLogger(__name__)
 
 
 class Reason(enum.StrEnum):
@@ -20,6 +28,10 @@ class Reason(enum.StrEnum):
     BLOCKED = "blocked"
     IN_LINE = "in_line"
     SCHEDULED = "scheduled"
+    RATE = "rate"
+    CAP = "cap"
+    THROTTLED = "throttled"
+    TAKEOVER = "takeover"
     TURN = "turn"
 
 
@@ -37,6 +49,17 @@ _STATES = {
     EndpointState.DISABLED: Waiting(Reason.DISABLED, "The endpoint is disabled, and what comes meanwhile is kept."),
     EndpointState.UNVERIFIED: Waiting(Reason.UNVERIFIED, "The endpoint has not answered its ownership challenge."),
 }
+# What only those know who serve the endpoint. What the database knows too is read there.
+_GATES = {
+    Why.RATE_LIMIT: Waiting(Reason.RATE, "Its endpoint has got as much as its rate limit allows for now."),
+    Why.IN_FLIGHT: Waiting(Reason.CAP, "Its endpoint has as many requests under way as it may have at a time."),
+    Why.THROTTLED: Waiting(Reason.THROTTLED, "The receiver said that it gets too much, so it gets less for a while."),
+    Why.TAKEOVER: Waiting(
+        Reason.TAKEOVER, "Redis was emptied: an endpoint with limits gets nothing until all workers have noticed."
+    ),
+}
+# What waits for less is not worth a time: it is over before anybody has read it.
+_WORTH_A_TIME = 1.0
 
 
 def why_endpoint_waits(endpoint: Endpoint, now: datetime) -> Waiting | None:
@@ -64,7 +87,19 @@ def why_waits(delivery: Delivery, now: datetime) -> Waiting | None:
         return waiting
     if delivery.next_attempt_at > now:
         return Waiting(Reason.SCHEDULED, "Its next attempt is due then.", delivery.next_attempt_at)
+    if (closed := _why_closed(delivery.endpoint)) is not None and (waiting := _GATES.get(Why(closed.why))) is not None:
+        is_long = closed.wait > _WORTH_A_TIME
+        return waiting._replace(until=now + timedelta(seconds=closed.wait) if is_long else None)
     return Waiting(Reason.TURN, "It is due, and goes as soon as its endpoint's limits and the workers have room.")
+
+
+def _why_closed(endpoint: Endpoint) -> Closed | None:
+    """Ask Redis for what whoever serves the endpoint has told. None where it does not answer either."""
+    try:
+        return lanes.connect(settings.WEBHOOKS.wake_timeout).why_closed(ids.decode("ep", endpoint.pk))
+    except RedisError as error:
+        logger.warning("Redis was not asked why a delivery waits: %s", error)
+        return None
 
 
 def _why_in_line(delivery: Delivery) -> Waiting | None:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -59,16 +59,18 @@ class _Ringer:
     """
 
     def __init__(self) -> None:
-        self._wanted: set[uuid.UUID] = set()
+        # Lanes, and whether their gates are to be looked at anew.
+        self._wanted: dict[uuid.UUID, bool] = {}
         self._is_wanted = threading.Event()
         self._lock = threading.Lock()
         self._round = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def ask(self, endpoint_ids: Iterable[uuid.UUID]) -> None:
+    def ask(self, endpoint_ids: Iterable[uuid.UUID], *, anew: bool) -> None:
         """Have these lanes rung soon."""
         with self._lock:
-            self._wanted.update(endpoint_ids)
+            for each in endpoint_ids:
+                self._wanted[each] = anew or self._wanted.get(each, False)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
                 self._thread.start()
@@ -78,7 +80,7 @@ class _Ringer:
         """Ring what was asked for, after the round that is under way."""
         with self._round:
             with self._lock:
-                wanted, self._wanted = self._wanted, set()
+                wanted, self._wanted = self._wanted, {}
             if wanted:
                 _try(lambda: _ring_and_call(wanted))
 
@@ -106,10 +108,13 @@ def _renew() -> None:
 os.register_at_fork(after_in_child=_renew)
 
 
-def wake(endpoint_ids: Iterable[uuid.UUID]) -> None:
-    """Have the lanes of these endpoints rung and a pump called, soon. Waits for nothing and raises nothing."""
+def wake(endpoint_ids: Iterable[uuid.UUID], *, anew: bool = False) -> None:
+    """Have the lanes of these endpoints rung and a pump called, soon. Waits for nothing and raises nothing.
+
+    Where an endpoint waits for its gate to open, nobody looks before that but if it is to be looked at `anew`.
+    """
     if asked := set(endpoint_ids):
-        _ringer.ask(asked)
+        _ringer.ask(asked, anew=anew)
 
 
 @atexit.register
@@ -118,8 +123,13 @@ def finish() -> None:
     _ringer.ring()
 
 
-def _ring_and_call(endpoint_ids: Iterable[uuid.UUID]) -> None:
-    if not lanes.connect(settings.WEBHOOKS.wake_timeout).ring(dict.fromkeys(endpoint_ids, 0.0)):
+def _ring_and_call(wanted: Mapping[uuid.UUID, bool]) -> None:
+    scheduled = lanes.connect(settings.WEBHOOKS.wake_timeout)
+    are_heard = True
+    for anew in set(wanted.values()):
+        rung = {each: 0.0 for each, is_anew in wanted.items() if is_anew is anew}
+        are_heard &= scheduled.ring(rung, anew=anew)
+    if not are_heard:
         call_pump()
 
 

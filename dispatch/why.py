@@ -14,7 +14,7 @@ from subscriptions.models import Endpoint
 
 
 class Code(enum.StrEnum):
-    """The answers, in one word each. The first ones have no delivery."""
+    """The answers in one word each, beside the reasons to wait. The first ones have no delivery."""
 
     OTHER_SUBSCRIBER = "other_subscriber"
     ENDPOINT_IS_NEWER = "endpoint_is_newer"
@@ -22,16 +22,6 @@ class Code(enum.StrEnum):
     OTHER_CHANNELS = "other_channels"
     NOT_YET_CREATED = "not_yet_created"
     WANTED_SINCE = "wanted_since"
-    # The reasons to wait of `dispatch.waiting`.
-    PAUSED = "paused"
-    DISABLED = "disabled"
-    UNVERIFIED = "unverified"
-    BREAKER = "breaker"
-    RETRY_AFTER = "retry_after"
-    BLOCKED = "blocked"
-    IN_LINE = "in_line"
-    SCHEDULED = "scheduled"
-    TURN = "turn"
     UNDER_WAY = "under_way"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -42,7 +32,7 @@ class Code(enum.StrEnum):
 class Answer:
     """Why an event was or was not sent: `sentence` says it to people, `facts` has what it names."""
 
-    code: Code
+    code: Code | Reason
     sentence: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     delivery: Delivery | None = None
@@ -56,6 +46,8 @@ def why(event: Event, endpoint: Endpoint, *, now: datetime) -> Answer:
 
 def why_of(delivery: Delivery, endpoint: Endpoint, *, now: datetime) -> Answer:
     """Say why a delivery to `endpoint` is where it is."""
+    code: Code | Reason
+    facts: dict[str, Any]
     match DeliveryStatus(delivery.status):
         case DeliveryStatus.PENDING:
             code, sentence, facts = _pending(delivery, endpoint, now)
@@ -77,13 +69,13 @@ def why_of(delivery: Delivery, endpoint: Endpoint, *, now: datetime) -> Answer:
     return Answer(code, sentence.strip(), facts, delivery)
 
 
-def _pending(delivery: Delivery, endpoint: Endpoint, now: datetime) -> tuple[Code, str, dict[str, Any]]:
+def _pending(delivery: Delivery, endpoint: Endpoint, now: datetime) -> tuple[Reason, str, dict[str, Any]]:
     delivery.endpoint = endpoint
     facts: dict[str, Any] = {"due_at": delivery.next_attempt_at, **_last(delivery)}
     waiting = why_waits(delivery, now)
     if waiting is None:
         # A pending delivery waits for something. This one has just been moved, and is not there any more.
-        return Code.TURN, "It was pending a moment ago. Ask again.", facts
+        return Reason.TURN, "It was pending a moment ago. Ask again.", facts
     sentences = ["It waits.", waiting.text]
     match waiting.reason:
         case Reason.PAUSED | Reason.UNVERIFIED | Reason.DISABLED:
@@ -91,7 +83,7 @@ def _pending(delivery: Delivery, endpoint: Endpoint, now: datetime) -> tuple[Cod
             sentences += [endpoint.state_reason, f"That is so since {_time(endpoint.state_changed_at)}."]
         case Reason.BLOCKED | Reason.IN_LINE:
             facts["blocked_by"] = waiting.blocked_by
-        case Reason.TURN if limits := _limits(endpoint):
+        case Reason.RATE | Reason.CAP | Reason.THROTTLED | Reason.TAKEOVER | Reason.TURN if limits := _limits(endpoint):
             facts["limits"] = limits
             sentences.append(f"Its endpoint gets {' and '.join(limits)}.")
     if waiting.until is not None:
@@ -99,7 +91,7 @@ def _pending(delivery: Delivery, endpoint: Endpoint, now: datetime) -> tuple[Cod
         sentences.append(f"That is {_time(waiting.until)}.")
     if delivery.attempt_count:
         sentences += [f"Attempt {delivery.attempt_count} has failed.", _last_error(facts)]
-    return Code(waiting.reason), " ".join(filter(None, sentences)), facts
+    return waiting.reason, " ".join(filter(None, sentences)), facts
 
 
 def _limits(endpoint: Endpoint) -> list[str]:

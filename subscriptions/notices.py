@@ -27,7 +27,8 @@ class Happened:
     """Something that operators are told of.
 
     `cause` is a word that stays the same whenever the same happens again, `reason` a sentence. `facts` is what JSON can
-    say, without secrets and URLs. What happened with the same text in `once` before is not told again.
+    say, without secrets and URLs. What happened with the same text in `once` before is not told again. What
+    `is_of_operators` happens at their own endpoints only: no event tells them, as it would go just there.
     """
 
     kind: NoticeKind
@@ -37,6 +38,7 @@ class Happened:
     endpoint_id: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     once: str | None = None
+    is_of_operators: bool = False
 
 
 _calls: list[Callable[[Happened], None]] = []

@@ -258,6 +258,9 @@ class WebhookSettings:
         3600,
         "Seconds after which operators are told again of what lasts: a backlog that grows, an endpoint that fails.",
     )
+    notice_retention: float = _setting(
+        90 * 86400, "Seconds after which a notice, and a mail that was sent or given up, is deleted."
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

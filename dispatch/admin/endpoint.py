@@ -1,6 +1,8 @@
 """The endpoint's page with what only this app knows: its deliveries, a test event, and code that verifies them."""
 
+from collections.abc import Callable
 from datetime import UTC
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -23,10 +25,11 @@ from dispatch.snippets import snippets
 from dispatch.states import DeliveryStatus, Outcome, Trigger
 from dispatch.traffic import Span, Traffic, traffic
 from subscriptions import patterns
-from subscriptions.admin.base import is_id
+from subscriptions.admin.base import actor_of, is_id
 from subscriptions.admin.dressing import dress
 from subscriptions.admin.endpoint import EndpointAdmin
 from subscriptions.models import Endpoint, EndpointState
+from subscriptions.models.endpoint_moves import Move, WrongState
 
 _ATTEMPTS_SHOWN = 10
 # More are shown as that many and more: nobody waits for a million to be counted.
@@ -48,7 +51,9 @@ class EndpointPages(EndpointAdmin):
     change_form_template = "admin/dispatch/endpoint/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:
-        verbs = (("pause", self.pause_one), ("resume", self.resume_one), ("disable", self.disable_one))
+        verbs: list[tuple[str, Callable[..., HttpResponse]]] = [
+            (move.value, partial(self.move_one, move=move)) for move in Move
+        ]
         pages = [
             path(f"<path:object_id>/{name}/", self.admin_site.admin_view(view), name=f"subscriptions_endpoint_{name}")
             for name, view in (*verbs, ("test", self.send_test))
@@ -65,16 +70,17 @@ class EndpointPages(EndpointAdmin):
         return super().change_view(request, object_id, form_url, shown)
 
     @method_decorator(require_POST)
-    def pause_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._move(request, object_id, self.pause)
-
-    @method_decorator(require_POST)
-    def resume_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._move(request, object_id, self.resume)
-
-    @method_decorator(require_POST)
-    def disable_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._move(request, object_id, self.disable)
+    def move_one(self, request: HttpRequest, object_id: str, *, move: Move) -> HttpResponse:
+        """Pause, resume, disable or enable it, as the button says. Somebody else may have been first."""
+        endpoint = self.endpoint_to_change(request, object_id)
+        try:
+            endpoint.move(move, now=timezone.now(), by=actor_of(request))
+        except WrongState as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.log_change(request, endpoint, f"Now {endpoint.state}.")
+            self.message_user(request, f"It is {endpoint.state} now.", messages.SUCCESS)
+        return HttpResponseRedirect(_page(endpoint))
 
     @method_decorator(require_POST)
     def send_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -94,11 +100,6 @@ class EndpointPages(EndpointAdmin):
         if not wait_for_test(test, seconds=settings.WEBHOOKS.test_wait):
             self.message_user(request, "The test is still under way. Reload this page to see what came of it.")
         return HttpResponseRedirect(f"{_page(endpoint)}?{urlencode({'test': test.pk})}")
-
-    def _move(self, request: HttpRequest, object_id: str, act: Any) -> HttpResponse:
-        endpoint = self.endpoint_to_change(request, object_id)
-        act(request, Endpoint.objects.filter(pk=endpoint.pk))
-        return HttpResponseRedirect(_page(endpoint))
 
     def _activity(self, request: HttpRequest, endpoint: Endpoint) -> dict[str, Any]:
         may_change = self.has_change_permission(request, endpoint)

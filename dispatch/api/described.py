@@ -6,6 +6,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from dispatch.api.serializers import DeliverySerializer, EventSerializer, EventWithDataSerializer, StatsSerializer
+from dispatch.waiting import Reason
 from dispatch.why import Code
 from subscriptions.api.described import ProblemSerializer
 from subscriptions.api.fields import OBJECT, AnyJsonField
@@ -70,6 +71,6 @@ class WhySerializer(serializers.Serializer[Any]):
     event = serializers.CharField()
     endpoint = serializers.CharField()
     delivery = serializers.CharField(allow_null=True)
-    code = serializers.ChoiceField([(code.value, code.value) for code in Code])
+    code = serializers.ChoiceField([(code.value, code.value) for code in (*Code, *Reason)])
     sentence = serializers.CharField()
     facts = AnyJsonField(shape=OBJECT)

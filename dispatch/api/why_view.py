@@ -26,7 +26,7 @@ class _Asked(Input):
 class WhyView(View):
     """Ask why the event was or was not sent to an endpoint."""
 
-    # Whoever asks is told of an endpoint of its own; the event may be for all.
+    # Whoever asks is told of an endpoint of its own. An event for all is for it too, and stands in its feed.
     tenant = "subscriber"
     filters = _Asked
 

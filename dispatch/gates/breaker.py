@@ -40,7 +40,8 @@ class Breaker:
         self.pauses = 0
         self.open_until = 0.0
         self._is_trying = False
-        self._unconnected = 0
+        # Attempts in a row that got no connection.
+        self.unconnected = 0
         # Slots of the window, the oldest first: number of the slot, successes, failures.
         self._slots: deque[list[int]] = deque()
 
@@ -60,7 +61,7 @@ class Breaker:
 
     def succeed(self, now: float) -> Move | None:
         """Count an attempt that succeeded."""
-        self._unconnected = 0
+        self.unconnected = 0
         if not self.pauses:
             self._slot(now)[1] += 1
             return None
@@ -76,7 +77,7 @@ class Breaker:
                 return None
         else:
             self._slot(now)[2] += 1
-            self._unconnected = self._unconnected + 1 if is_unconnected else 0
+            self.unconnected = self.unconnected + 1 if is_unconnected else 0
             if not self._is_too_much(now):
                 return None
         pause = min(self._rules.pause * 2**self.pauses, self._rules.pause_max)
@@ -90,7 +91,7 @@ class Breaker:
 
     def close(self) -> None:
         """Let everything through, and count anew."""
-        self.pauses = self._unconnected = 0
+        self.pauses = self.unconnected = 0
         self._is_trying = False
         self._slots.clear()
 
@@ -132,7 +133,7 @@ class Breaker:
         return sum(slot[1] for slot in self._slots), sum(slot[2] for slot in self._slots)
 
     def _is_too_much(self, now: float) -> bool:
-        if self._unconnected >= self._rules.connection_failures:
+        if self.unconnected >= self._rules.connection_failures:
             return True
         self._forget(now)
         successes, failures = self._counts()

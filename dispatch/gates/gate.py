@@ -40,11 +40,15 @@ class Limits(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """How many may go now. If none, in how many seconds to look again, and why."""
+    """How many may go now. If none, in how many seconds to look again, and why.
+
+    With `until_end` it is worth a look as soon as one that has gone ends, or leaves.
+    """
 
     room: int
     wait: float = 0.0
     why: Why | None = None
+    until_end: bool = False
 
 
 class Signal(NamedTuple):
@@ -99,22 +103,22 @@ class Gate:
         self.held_until = 0.0
         count = UNLIMITED
         if self.breaker.pauses:
-            count = 1 - held
+            count = 1 - held - (self.elsewhere or 0)
             if count <= 0:
-                return Opening(0, _LOOK_SECONDS, Why.BREAKER)
+                return Opening(0, _LOOK_SECONDS, Why.BREAKER, until_end=True)
         if self.empty_until is not None and now < self.empty_until and limits != Limits(period=limits.period):
             return Opening(0, self.empty_until - now, Why.TAKEOVER)
         if limits.in_flight is not None:
             count = min(count, limits.in_flight - held - (self.elsewhere or 0))
             if count <= 0:
-                return Opening(0, _LOOK_SECONDS, Why.IN_FLIGHT)
+                return Opening(0, _LOOK_SECONDS, Why.IN_FLIGHT, until_end=True)
         pace = self._keep_pace(limits, now)
         if pace is None:
             return Opening(count)
         why = Why.RATE_LIMIT if self.throttle.rate(now) is None else Why.THROTTLED
         if unsent:
             pace.hold_back(unsent, now)
-            return Opening(0, _LOOK_SECONDS, why)
+            return Opening(0, _LOOK_SECONDS, why, until_end=True)
         paced = pace.count(now)
         return Opening(min(count, paced)) if paced else Opening(0, pace.wait(now), why)
 
@@ -160,6 +164,7 @@ class Gate:
         written = {
             "breaker": [self.breaker.pauses, self.breaker.wait(now)] if self.breaker.pauses else None,
             "counts": self.breaker.written(now),
+            "unconnected": self.breaker.unconnected or None,
             "throttle": self.throttle.written(now),
             "held": self.held_until - now if self.held_until > now else None,
             "owed": (pace.owed(now) or None) if pace else self._owed,
@@ -182,6 +187,7 @@ class Gate:
             self.breaker.open(int(breaker[0]), then + breaker[1])
         if counts := written.get("counts"):
             self.breaker.resume(counts, then)
+        self.breaker.unconnected = int(written.get("unconnected", 0))
         if throttle := written.get("throttle"):
             self.throttle.resume(throttle, then)
         self.held_until = then + float(written["held"]) if "held" in written else 0.0

@@ -28,6 +28,9 @@ class Migration(migrations.Migration):
                 ('pauses', models.PositiveSmallIntegerField(default=0, help_text='How often in a row its breaker has opened.')),
                 ('closed_until', models.DateTimeField(help_text='Nothing is sent before, but if somebody asks for it.', null=True)),
                 ('closed_because', models.CharField(blank=True, max_length=20)),
+                ('slowed_from', models.FloatField(help_text='Requests a second before the receiver said it was too much.', null=True)),
+                ('slowed_to', models.FloatField(help_text='Requests a second after it said so last.', null=True)),
+                ('slowed_at', models.DateTimeField(help_text='From when it gets more again, step by step.', null=True)),
             ],
         ),
         migrations.CreateModel(

@@ -23,6 +23,9 @@ class EndpointHealth(models.Model):
     pauses = models.PositiveSmallIntegerField(default=0, help_text="How often in a row its breaker has opened.")
     closed_until = models.DateTimeField(null=True, help_text="Nothing is sent before, but if somebody asks for it.")
     closed_because = models.CharField(max_length=20, blank=True)
+    slowed_from = models.FloatField(null=True, help_text="Requests a second before the receiver said it was too much.")
+    slowed_to = models.FloatField(null=True, help_text="Requests a second after it said so last.")
+    slowed_at = models.DateTimeField(null=True, help_text="From when it gets more again, step by step.")
 
     def __str__(self) -> str:
         return self.endpoint_id
@@ -33,6 +36,11 @@ class EndpointHealth(models.Model):
 
     def forget(self) -> None:
         """Begin anew, without saving it."""
+        self.forget_failures()
+        self.slowed_from = self.slowed_to = self.slowed_at = None
+
+    def forget_failures(self) -> None:
+        """Note that something has succeeded, without saving it."""
         self.failing_since = self.last_failure_at = self.closed_until = None
         self.failures = self.warned = self.pauses = 0
         self.closed_because = ""

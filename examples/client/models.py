@@ -329,7 +329,7 @@ class Why(TypedDict):
     event: str
     endpoint: str
     delivery: str | None
-    code: Literal['other_subscriber', 'endpoint_is_newer', 'not_matching', 'other_channels', 'not_yet_created', 'wanted_since', 'paused', 'disabled', 'unverified', 'breaker', 'retry_after', 'blocked', 'in_line', 'scheduled', 'turn', 'under_way', 'delivered', 'failed', 'cancelled']
+    code: Literal['other_subscriber', 'endpoint_is_newer', 'not_matching', 'other_channels', 'not_yet_created', 'wanted_since', 'under_way', 'delivered', 'failed', 'cancelled', 'paused', 'disabled', 'unverified', 'breaker', 'retry_after', 'blocked', 'in_line', 'scheduled', 'rate', 'cap', 'throttled', 'takeover', 'turn']
     sentence: str
     facts: dict[str, Any]
 

@@ -23,6 +23,8 @@ from subscriptions.models import Endpoint, EndpointState, EventTypePattern
 from subscriptions.models.flow_control import FLOW_FIELDS
 from subscriptions.signing_secrets import Kind
 
+FLOW_FIELDSET: tuple[str, Any] = ("Flow control", {"classes": ["collapse"], "fields": FLOW_FIELDS})
+
 
 class NewEndpointForm(EndpointForm):
     event_types = forms.CharField(
@@ -49,7 +51,7 @@ class NewEndpointForm(EndpointForm):
 
     class Meta:
         model = Endpoint
-        fields = ["subscriber", "url", "description", "signature_schemes", *DELIVERY_FIELDS]
+        fields = ["subscriber", "url", "description", "signature_schemes", *DELIVERY_FIELDS, *FLOW_FIELDS]
         widgets = {"subscriber": SubscriberSelect(Endpoint._meta.get_field("subscriber"), admin.site)}
 
     def clean_event_types(self) -> list[str]:
@@ -88,7 +90,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], RemovingAdmin[Endpoint], AccessV
         OWN_FIELDSET,
         DELIVERY_FIELDSET,
         ACCESS_FIELDSET,
-        ("Flow control", {"classes": ["collapse"], "fields": FLOW_FIELDS}),
+        FLOW_FIELDSET,
         ("State", {"fields": ["state", "state_reason", moment("state_changed_at"), moment("created_at")]}),
     ]
     readonly_fields = [
@@ -113,11 +115,13 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], RemovingAdmin[Endpoint], AccessV
         "secret_kind",
         *OWN_FIELDS,
         *DELIVERY_FIELDS,
+        *FLOW_FIELDS,
     ]
     add_fieldsets = [
         (None, {"fields": add_fields[: add_fields.index(OWN_FIELDS[0])]}),
         OWN_FIELDSET,
         DELIVERY_FIELDSET,
+        FLOW_FIELDSET,
     ]
 
     @admin.display(description="URL", ordering="url")

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -32,7 +33,7 @@ class Arrivals:
     def most_in(self, seconds: float, *, after: float = 0.0) -> int:
         """Return how many arrived in the fullest window of so many seconds."""
         times = sorted(at for at in self.times if at >= after)
-        return max((sum(start <= at < start + seconds for at in times) for start in times), default=0)
+        return max((bisect_left(times, at + seconds) - place for place, at in enumerate(times)), default=0)
 
     def per_second(self, *, after: float = 0.0) -> float:
         times = sorted(at for at in self.times if at >= after)

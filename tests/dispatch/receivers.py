@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ class Answer:
     body: bytes = b'{"status": "success"}'
     # Answers only once this is set, or never.
     after: threading.Event | None = None
+    # Answers after so many seconds.
+    delay: float = 0.0
 
 
 class Receiver:
@@ -68,6 +71,7 @@ class Receiver:
                     answer = receiver._script.pop(0) if receiver._script else receiver._respond(body)
                 if answer.after is not None:
                     answer.after.wait(60)
+                time.sleep(answer.delay)
                 with receiver._lock:
                     receiver.under_way -= 1
                 with contextlib.suppress(OSError):

@@ -43,16 +43,30 @@ def test_gives_code_with_its_header_names(admin_client: Client):
 
 @pytest.mark.parametrize(
     ("before", "verb", "after"),
-    [("active", "pause", "paused"), ("paused", "resume", "active"), ("active", "disable", "disabled")],
+    [
+        ("active", "pause", "paused"),
+        ("paused", "resume", "active"),
+        ("active", "disable", "disabled"),
+        ("disabled", "enable", "active"),
+    ],
 )
 def test_moves_it(admin_client: Client, before: str, verb: str, after: str):
     endpoint = EndpointFactory(state=before)
     address = page(endpoint, verb)
     assert address in text_of(admin_client.get(page(endpoint)))
-    assert messages_of(admin_client.post(address)) == [f"Now {after}: 1."]
+    assert messages_of(admin_client.post(address)) == [f"It is {after} now."]
     endpoint.refresh_from_db()
     assert endpoint.state == after
     assert address not in text_of(admin_client.get(page(endpoint)))
+
+
+def test_who_comes_late_is_told_and_moves_nothing(admin_client: Client):
+    endpoint = EndpointFactory(state="disabled", state_reason="The receiver answered 410 Gone.")
+    assert messages_of(admin_client.post(page(endpoint, "resume"))) == [
+        "Only an endpoint that is paused can be resumed. This one is disabled."
+    ]
+    endpoint.refresh_from_db()
+    assert (endpoint.state, endpoint.state_reason) == ("disabled", "The receiver answered 410 Gone.")
 
 
 class TestSendingATest:
@@ -95,7 +109,7 @@ def test_viewers_can_do_none_of_it(client: Client, django_user_model: Any):
     client.force_login(user)
     endpoint = EndpointFactory()
     text = text_of(client.get(page(endpoint)))
-    for verb in ("pause", "resume", "disable", "test"):
+    for verb in ("pause", "resume", "disable", "enable", "test"):
         assert page(endpoint, verb) not in text
         assert client.post(page(endpoint, verb)).status_code == 403
     assert Endpoint.objects.get().state == "active"

@@ -69,6 +69,16 @@ class TestABreaker:
         some.spend(1, 30.0)
         assert note(some, throttled, 30.0) == [Move.CLOSED]
 
+    def test_lets_nobody_try_while_another_may_be_trying_elsewhere(self) -> None:
+        # Taken over from one that was killed.
+        some = gate(empty_until=0.0)
+        note(some, BAD, 0.0, times=10)
+        assert opening(some, 30.0).room == 0
+        some.elsewhere = 1
+        assert opening(some, 30.0).room == 0
+        some.elsewhere = None
+        assert opening(some, 30.0).room == 1
+
 
 class TestThrottling:
     def test_halves_the_rate_limit(self) -> None:
@@ -108,6 +118,18 @@ class TestThrottling:
 
 
 class TestTakingOver:
+    def test_connections_that_failed_in_a_row_are_counted_over_turns(self) -> None:
+        unconnected = Signal(False, is_unconnected=True)
+        moves, text = [], ""
+        for number in range(5):
+            # Each turn ends before the next delivery is due, as where there are few.
+            some = gate()
+            if text:
+                some.resume(text, age=60.0, now=100.0 * number)
+            moves += note(some, unconnected, 100.0 * number)
+            text = some.written(100.0 * number)
+        assert moves == [None] * 4 + [Move.OPENED]
+
     def test_from_one_who_left_no_note_starts_without_a_burst(self) -> None:
         some, limits = gate(empty_until=0.0), Limits(rate=100)
         assert opening(some, 0.0, limits).room == 0

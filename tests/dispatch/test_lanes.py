@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from redis import Redis
 
-from dispatch.lanes import Lane, Lanes
+from dispatch.lanes import Closed, Lane, Lanes
 from tests.waiting import wait_for
 
 ONE, TWO, THREE = (uuid.UUID(int=number) for number in (1, 2, 3))
@@ -59,6 +59,45 @@ def test_ringing_never_puts_off_what_is_due_earlier(lanes: Lanes) -> None:
     lanes.ring({ONE: SOON})
 
     assert taken(lanes) == [ONE]
+
+
+class TestAClosedLane:
+    def test_is_not_served_by_ringing_until_it_opens(self, lanes: Lanes) -> None:
+        lanes.note_closed({ONE: Closed("breaker", SOON)})
+        lanes.ring({ONE: 0, TWO: 0}, anew=False)
+
+        assert taken(lanes) == [TWO]
+
+    def test_is_looked_at_where_that_is_asked_for(self, lanes: Lanes) -> None:
+        lanes.note_closed({ONE: Closed("breaker", SOON)})
+        lanes.ring({ONE: 0}, anew=False)
+        lanes.ring({ONE: 0})
+
+        assert (taken(lanes), lanes.why_closed(ONE)) == ([ONE], None)
+
+    def test_is_told_to_its_owner_if_it_is_held(self, lanes: Lanes) -> None:
+        lanes.ring({ONE: 0})
+        taken(lanes)
+        lanes.note_closed({ONE: Closed("rate_limit", SOON)})
+        lanes.ring({ONE: 0}, anew=False)
+
+        assert lanes.take("me", limit=1, lease=SOON).rung == [ONE]
+
+    def test_is_served_by_ringing_once_it_has_opened(self, lanes: Lanes) -> None:
+        lanes.note_closed({ONE: Closed("rate_limit", A_MOMENT)})
+        wait_for(lambda: lanes.why_closed(ONE) == Closed("rate_limit", 0.0))
+        lanes.ring({ONE: 0}, anew=False)
+
+        assert taken(lanes) == [ONE]
+
+    def test_says_why(self, lanes: Lanes) -> None:
+        lanes.note_closed({ONE: Closed("breaker", SOON)})
+        closed = lanes.why_closed(ONE)
+
+        assert closed is not None
+        assert closed.why == "breaker"
+        assert SOON - 1 < closed.wait <= SOON
+        assert lanes.why_closed(TWO) is None
 
 
 def test_ringing_brings_forward_what_is_due_later(lanes: Lanes) -> None:

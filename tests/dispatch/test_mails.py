@@ -53,6 +53,22 @@ def states() -> list[str]:
 
 
 @pytest.mark.django_db
+class TestKeeping:
+    def test_what_is_old_and_told_is_deleted(self, webhooks: Any) -> None:
+        webhooks(notice_retention=DAY.total_seconds())
+        NoticeFactory(mail_state="mailed"), NoticeFactory(mail_state="unasked")
+        due, kept = NoticeFactory(), NoticeFactory(mail_state="kept")
+        MailFactory(due_at=None, sent_at=NOON), MailFactory(due_at=None)
+        to_be_sent = MailFactory()
+        mails.forget(datetime.now(UTC) + 0.9 * DAY)
+        assert (Notice.objects.count(), Mail.objects.count()) == (4, 3)
+
+        mails.forget(datetime.now(UTC) + 1.1 * DAY)
+        assert set(Notice.objects.values_list("pk", flat=True)) == {due.pk, kept.pk}
+        assert list(Mail.objects.values_list("pk", flat=True)) == [to_be_sent.pk]
+
+
+@pytest.mark.django_db
 class TestWhatIsWritten:
     def test_a_mail_says_what_happened_since_when_and_what_to_do(self, webhooks: Any) -> None:
         webhooks(public_url="https://hooks.example.com")

@@ -260,6 +260,18 @@ class TestBacklog:
         tell_of_backlog(self.late(67))
         assert len(told()) == 2
 
+    def test_one_of_operators_own_endpoints_is_told_by_no_event_to_them(self) -> None:
+        own = DeliveryFactory(endpoint=operators())
+        for minutes in (6, 7):
+            tell_of_backlog(self.late(minutes))
+        assert told() == []
+        assert Notice.objects.get().data["endpoints"][0]["id"] == own.endpoint_id
+
+        DeliveryFactory()
+        for minutes in (70, 71):
+            tell_of_backlog(self.late(minutes))
+        assert len(told()) == 1
+
     def test_one_that_shrinks_is_not_told(self) -> None:
         operators()
         first = DeliveryFactory()

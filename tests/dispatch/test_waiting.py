@@ -1,10 +1,15 @@
 from datetime import timedelta
 
 import pytest
+from pytest_django import Settings
 
+from dispatch import lanes
+from dispatch.gates import Why
+from dispatch.lanes import Closed
 from dispatch.models import Delivery, EndpointHealth
 from dispatch.publish import publish_event
 from dispatch.waiting import Reason, why_endpoint_waits, why_waits
+from subscriptions import ids
 from subscriptions.models import Endpoint
 from tests.factories import NOON, EndpointFactory
 
@@ -59,6 +64,41 @@ def test_in_a_line_the_one_that_goes_first_is_named() -> None:
     waiting = why_waits(second, LATER)
     assert waiting is not None
     assert waiting.text.startswith(f"Blocked by {first.id}, which failed for good")
+
+
+@pytest.mark.parametrize(
+    ("why", "reason"),
+    [
+        (Why.RATE_LIMIT, Reason.RATE),
+        (Why.IN_FLIGHT, Reason.CAP),
+        (Why.THROTTLED, Reason.THROTTLED),
+        (Why.TAKEOVER, Reason.TAKEOVER),
+        # What the database says of these is newer.
+        (Why.BREAKER, Reason.TURN),
+        (Why.RETRY_AFTER, Reason.TURN),
+    ],
+)
+def test_what_whoever_serves_the_endpoint_has_told_is_said(why: Why, reason: Reason) -> None:
+    endpoint = EndpointFactory()
+    delivery = delivery_to(endpoint)
+    lanes.connect(1).note_closed({ids.decode("ep", endpoint.id): Closed(why, 60.0)})
+    waiting = why_waits(delivery, LATER)
+
+    assert waiting is not None
+    assert waiting.reason is reason
+    if waiting.until is not None:
+        assert 59 < (waiting.until - LATER).total_seconds() <= 60
+
+
+def test_without_redis_it_waits_for_its_turn(settings: Settings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    lanes.connect.cache_clear()
+    try:
+        waiting = why_waits(delivery_to(EndpointFactory()), LATER)
+    finally:
+        lanes.connect.cache_clear()
+    assert waiting is not None
+    assert waiting.reason is Reason.TURN
 
 
 def test_otherwise_it_waits_for_its_time_or_its_turn() -> None:

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from dispatch.models import Delivery, EndpointHealth, Event
 from dispatch.publish import publish_event
+from dispatch.waiting import Reason
 from dispatch.why import Code, why
-from subscriptions.models import Endpoint, EndpointState
+from subscriptions.models import Endpoint, EndpointState, Scope
 from tests.admin_pages import page, text_of
 from tests.api_client import ApiClient, assert_problem, assert_refused
 from tests.factories import NOON, AttemptFactory, DeliveryFactory, EndpointFactory, EventFactory, SubscriberFactory
@@ -24,7 +25,7 @@ ABSENT = "06asqfjqg1tbp3ff04hkaps9lc"
 SECOND = timedelta(seconds=1)
 
 
-def answer(event: Event, endpoint: Endpoint) -> tuple[Code, str]:
+def answer(event: Event, endpoint: Endpoint) -> tuple[Code | Reason, str]:
     found = why(event, endpoint, now=NOON + SECOND)
     return found.code, found.sentence
 
@@ -33,7 +34,7 @@ def delivery(**fields: Any) -> Delivery:
     return DeliveryFactory(**({"next_attempt_at": None} if "status" in fields else {}) | fields)
 
 
-def of(row: Delivery) -> tuple[Code, str]:
+def of(row: Delivery) -> tuple[Code | Reason, str]:
     return answer(row.event, row.endpoint)
 
 
@@ -81,7 +82,7 @@ class TestWithoutADelivery:
 class TestWithADelivery:
     def test_it_waits_for_its_turn(self) -> None:
         assert of(delivery()) == (
-            Code.TURN,
+            Reason.TURN,
             "It waits. It is due, and goes as soon as its endpoint's limits and the workers have room.",
         )
         subscriber = SubscriberFactory(rate_limit=600, rate_period="minute")
@@ -95,7 +96,7 @@ class TestWithADelivery:
         AttemptFactory(delivery=row, number=1, outcome="timeout", status_code=None, error="No answer within 15 s.")
         AttemptFactory(delivery=row, number=2, outcome="http_error", status_code=500, error="")
         assert of(row) == (
-            Code.SCHEDULED,
+            Reason.SCHEDULED,
             "It waits. Its next attempt is due then. That is 2026-03-01 12:05:00 UTC. "
             "Attempt 2 has failed. The receiver answered 500.",
         )
@@ -113,10 +114,10 @@ class TestWithADelivery:
         endpoint = EndpointFactory(ordered=True)
         first, second = (DeliveryFactory(endpoint=endpoint, line="order-7") for _ in range(2))
         DeliveryFactory(endpoint=endpoint, line="order-8")
-        assert of(first)[0] is Code.TURN
-        assert of(second) == (Code.IN_LINE, f"It waits. The endpoint is ordered, and {first.id} goes first.")
+        assert of(first)[0] is Reason.TURN
+        assert of(second) == (Reason.IN_LINE, f"It waits. The endpoint is ordered, and {first.id} goes first.")
         Delivery.objects.filter(pk=first.pk).update(status="failed", next_attempt_at=None, finished_at=NOON)
-        assert of(second)[0] is Code.BLOCKED
+        assert of(second)[0] is Reason.BLOCKED
         assert why(second.event, endpoint, now=NOON).facts["blocked_by"] == first.id
 
     @pytest.mark.parametrize("because", ["breaker", "retry_after"])
@@ -208,6 +209,32 @@ class TestApi:
         assert_refused(api.get(address, endpoint="x"), "endpoint", "'x' is not an id that starts with ep_.")
         absent = f"ep_{ABSENT}"
         assert_refused(api.get(address, endpoint=absent), "endpoint", f"There is no endpoint {absent!r}.")
+
+
+class TestOfASubscriber:
+    """A subscriber's key learns of its own endpoints, and of events that are for it or for all."""
+
+    @pytest.fixture
+    def endpoint(self) -> Endpoint:
+        return EndpointFactory(event_types=["order.*"])
+
+    @pytest.fixture
+    def api(self, endpoint: Endpoint) -> ApiClient:
+        return ApiClient.with_new_key(Scope.SUBSCRIBER, endpoint.subscriber)
+
+    def test_of_an_event_for_all_it_learns_what_became_of_it_here(self, api: ApiClient, endpoint: Endpoint) -> None:
+        others = EndpointFactory()
+        event = publish_event("invoice.paid", {}).event
+        address = f"events/{event.id}/why/"
+        shown = api.get(address, endpoint=endpoint.id).json()
+        assert (shown["code"], shown["delivery"]) == ("not_matching", None)
+        assert_refused(api.get(address, endpoint=others.id), "endpoint", f"There is no endpoint {others.id!r}.")
+
+    def test_of_an_event_for_another_one_it_learns_nothing(self, api: ApiClient, endpoint: Endpoint) -> None:
+        event = publish_event("order.paid", {}, subscriber=SubscriberFactory()).event
+        expected = (404, "Not Found", f"There is no event {event.id!r}.", {})
+        assert_problem(api.get(f"events/{event.id}/why/", endpoint=endpoint.id), *expected)
+        assert_problem(api.get(f"events/{event.id}/why/"), *expected)
 
 
 class TestCommand:

@@ -73,10 +73,20 @@ def test_a_new_endpoint_has_them_too(admin_client: Client):
         "signature_schemes": ["standard"],
         "payload_format": "thin",
         "channels": "a",
+        "rate_limit": "600",
+        "rate_period": "minute",
+        "max_in_flight": "3",
+        "ordered": "on",
+        "when_head_fails": "skip",
+        "when_disabled": "keep",
     }
+    fields = admin_client.get(page(Endpoint, "add")).context["adminform"].form.fields
+    assert given.keys() <= fields.keys()
     assert admin_client.post(page(Endpoint, "add"), given).status_code == 302
     endpoint = Endpoint.objects.get()
     assert (endpoint.payload_format, endpoint.channels, endpoint.metadata) == ("thin", ["a"], {})
+    assert (endpoint.rate_limit, endpoint.rate_period, endpoint.max_in_flight) == (600, "minute", 3)
+    assert (endpoint.ordered, endpoint.when_head_fails, endpoint.when_disabled) == (True, "skip", "keep")
 
 
 def test_a_subscriber_has_notes(admin_client: Client):

@@ -104,6 +104,7 @@ FIELDS += [
     ("tell_interval", 60, "5", 5.0),
     ("backlog_age", 300, "60", 60.0),
     ("tell_again", 3600, "600", 600.0),
+    ("notice_retention", 7776000, "86400", 86400.0),
 ]
 KEY = "LmsRD0PKpeHpa5yDn2zVBTPtk4xqvS8mnTi0A9hsxyE="
 NUMBERS = [name for name, default, *_ in FIELDS if isinstance(default, int | float) and not isinstance(default, bool)]

@@ -17,6 +17,7 @@ from dispatch.expiring import tell_of_expiring
 from dispatch.health import Noted
 from dispatch.models import Notice
 from dispatch.publish import publish_event
+from dispatch.waiting import Reason
 from dispatch.why import Code
 from subscriptions import ids
 from subscriptions.models import Endpoint, EndpointState, SigningSecret
@@ -125,7 +126,8 @@ def test_every_kind_is_explained_and_has_an_example() -> None:
 
 def test_every_answer_is_explained_and_the_example_is_one(endpoint: Endpoint) -> None:
     rows = [line.split("|")[1] for line in TEXT[TEXT.index("| code |") :].splitlines() if line.startswith("| `")]
-    assert [word for row in rows for word in re.findall(r"`(\w+)`", row)] == [code.value for code in Code]
+    explained = [word for row in rows for word in re.findall(r"`(\w+)`", row)]
+    assert sorted(explained) == sorted([*Code, *Reason])
     endpoint.set_event_types(["invoice.*"])
     event = publish_event("order.paid", {}).event
     shown = ApiClient.with_new_key().get(f"events/{event.id}/why/", endpoint=endpoint.id).json()
