@@ -21,17 +21,22 @@ class EventAdmin(SearchedList[Event], PublishPages, EventPage, WhyPage):
     search_fields = ["type__exact"]
     search_help_text = "Id of an event, delivery or subscriber, uid, idempotency key or event type."
     id_lookups = {"evt": "pk", "dlv": "deliveries", "sub": "subscriber"}
+    readonly_fields = ["named_channels", "why"]
     fields = [
         "id",
         "type",
         "subscriber",
-        "channels",
+        "named_channels",
         "ordering_key",
         "idempotency_key",
         moment("created_at"),
         moment("deliver_after"),
         "why",
     ]
+
+    @admin.display(description="channels")
+    def named_channels(self, event: Event) -> str:
+        return ", ".join(event.channels) or "-"
 
     def has_change_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
         return False

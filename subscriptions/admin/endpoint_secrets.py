@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from subscriptions import signing_secrets
 from subscriptions.admin.base import PartInline, ReadOnly, RecordAdmin, actor_of, is_id, moment, show_once
 from subscriptions.admin.dressing import dress
+from subscriptions.admin.password import PasswordForm, was_given_lately
 from subscriptions.endpoint_urls import shortened
 from subscriptions.models import Endpoint, SigningSecret
 from subscriptions.models.signing_secret import DEFAULT_OVERLAP, MAX_OVERLAP
@@ -140,13 +141,16 @@ class SecretVerbs(RecordAdmin[Endpoint]):
     def reveal_secret(self, request: HttpRequest, object_id: str, secret_id: str) -> HttpResponse:
         endpoint = self._endpoint_of_secrets(request, object_id)
         secret = _secret(endpoint, secret_id)
-        revealed = secret.reveal(by=actor_of(request)) if request.method == "POST" else None
+        form = None if was_given_lately(request) else PasswordForm(request)
+        may_see = request.method == "POST" and (form is None or form.is_valid())
+        revealed = secret.reveal(by=actor_of(request)) if may_see else None
         return self.page_below(
             request,
             endpoint,
             title="Reveal a signing secret",
             text=f"The secret {secret.masked} ({secret.id}). That you saw it, and when, is written down.",
             revealed=revealed,
+            form=None if may_see else form,
             button=None if revealed else "Reveal",
         )
 

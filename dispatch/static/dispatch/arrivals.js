@@ -16,7 +16,10 @@
         if (!response.ok) throw new Error(String(response.status));
         const text = await response.text();
         // What has the focus is not taken away for nothing.
-        if (text.trim() !== latest) root.innerHTML = latest = text.trim();
+        if (text.trim() !== latest) {
+          root.innerHTML = latest = text.trim();
+          document.getElementById("wd-arrived").textContent = root.querySelector("p").textContent;
+        }
       } catch {
         // Is asked again.
       }
