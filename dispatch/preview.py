@@ -142,8 +142,8 @@ def _fate(event: Event, endpoint: Endpoint, now: datetime) -> str:
     if endpoint.state == EndpointState.DISABLED and endpoint.when_disabled == WhenDisabled.DROP:
         return "The endpoint is disabled: its delivery is cancelled at once."
     if (waiting := why_endpoint_waits(endpoint, now)) is not None:
-        until = f" That is {waiting.until:%Y-%m-%d %H:%M:%S} UTC." if waiting.until else ""
-        return f"Its delivery waits. {waiting.text}{until}"
+        until = f" until {waiting.until:%Y-%m-%d %H:%M:%S} UTC" if waiting.until else ""
+        return f"Its delivery waits{until}. {waiting.text}"
     if event.deliver_after is not None and event.deliver_after > now:
         return f"It is sent on {event.deliver_after:%Y-%m-%d %H:%M:%S} UTC."
     return "It is sent at once."

@@ -84,25 +84,24 @@ def _pending(delivery: Delivery, endpoint: Endpoint, now: datetime) -> tuple[Cod
     if waiting is None:
         # A pending delivery waits for something. This one has just been moved, and is not there any more.
         return Code.TURN, "It was pending a moment ago. Ask again.", facts
-    sentences = ["It waits.", waiting.text]
+    sentences = [f"It waits until {_time(waiting.until)}." if waiting.until else "It waits.", waiting.text]
     match waiting.reason:
         case Reason.PAUSED | Reason.UNVERIFIED | Reason.DISABLED:
             facts |= {"since": endpoint.state_changed_at, "state_reason": endpoint.state_reason}
             sentences += [endpoint.state_reason, f"That is so since {_time(endpoint.state_changed_at)}."]
         case Reason.BLOCKED | Reason.IN_LINE:
             facts["blocked_by"] = waiting.blocked_by
-        case Reason.TURN if limits := _limits(endpoint):
+        case Reason.TURN if limits := limits_of(endpoint):
             facts["limits"] = limits
             sentences.append(f"Its endpoint gets {' and '.join(limits)}.")
     if waiting.until is not None:
         facts["until"] = waiting.until
-        sentences.append(f"That is {_time(waiting.until)}.")
     if delivery.attempt_count:
         sentences += [f"Attempt {delivery.attempt_count} has failed.", _last_error(facts)]
     return Code(waiting.reason), " ".join(filter(None, sentences)), facts
 
 
-def _limits(endpoint: Endpoint) -> list[str]:
+def limits_of(endpoint: Endpoint) -> list[str]:
     """Say in words what limits an endpoint has."""
     limits = []
     limited = endpoint if endpoint.rate_limit else endpoint.subscriber

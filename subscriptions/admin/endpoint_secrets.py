@@ -89,10 +89,8 @@ class SigningSecretInline(ReadOnly, PartInline[SigningSecret, Endpoint]):
 
     @admin.display(description="")
     def verbs(self, row: SigningSecret) -> SafeString:
-        reveal = format_html('<a href="{}">Reveal</a>', _address("reveal", row.endpoint_id, row.id))
-        if not row.is_valid(timezone.now()):
-            return reveal
-        return format_html('{}&nbsp;&nbsp;<a href="{}">Expire</a>', reveal, _address("expire", row.endpoint_id, row.id))
+        reveal = _verb("reveal", row)
+        return format_html("{}&nbsp;&nbsp;{}", reveal, _verb("expire", row)) if row.is_valid(timezone.now()) else reveal
 
 
 class SecretVerbs(RecordAdmin[Endpoint]):
@@ -213,6 +211,11 @@ def _secret(endpoint: Endpoint, secret_id: str) -> SigningSecret:
 
 def _name(verb: str) -> str:
     return f"subscriptions_endpoint_{verb}_secret"
+
+
+def _verb(verb: str, row: SigningSecret) -> SafeString:
+    address = _address(verb, row.endpoint_id, row.id)
+    return format_html('<a class="wd-link" href="{}">{}</a>', address, verb.capitalize())
 
 
 def _address(verb: str, endpoint_id: str, secret_id: str) -> str:
