@@ -188,8 +188,10 @@ class TestChangingAnEndpoint:
     def test_is_checked_against_what_nobody_else_can_change(self, admin_client: Client, endpoint: Endpoint):
         with CaptureQueriesContext(connection) as statements:
             admin_client.post(page(endpoint), self.body(endpoint))
-        of_endpoint = [each["sql"] for each in statements if 'FROM "subscriptions_endpoint"' in each["sql"]]
-        assert "FOR UPDATE" in of_endpoint[0]
+        said = [each["sql"] for each in statements]
+        locked = next(number for number, sql in enumerate(said) if "FOR UPDATE" in sql)
+        checked = next(number for number, sql in enumerate(said) if 'FROM "subscriptions_signingsecret"' in sql)
+        assert locked < checked
 
     def test_a_state_that_a_worker_changes_meanwhile_stays(
         self, admin_client: Client, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
