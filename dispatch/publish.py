@@ -100,7 +100,10 @@ def publish_test(endpoint: Endpoint, event_type: str, data: Any = None, *, now: 
 
     Without `data` it carries the example of its type, or says that it is a test. Raises `PublishRefused`.
     """
-    draft = _Checks().draft(Wanted(event_type, _EXAMPLE if data is None else data), now)
+    if data is None:
+        stored = EventType.objects.filter(name=event_type, example__isnull=False).first()
+        data = _EXAMPLE if stored is None else stored.example
+    draft = _Checks().draft(Wanted(event_type, data), now)
     if isinstance(draft, PublishRefused):
         raise draft
     delivery_id = outbox.insert_test(draft.row, ids.decode("ep", endpoint.pk), lease=settings.WEBHOOKS.claim_lease)
