@@ -95,7 +95,7 @@ class EndpointPages(EndpointAdmin):
         self.log_change(request, endpoint, "Sent a test event.")
         if not wait_for_test(test, seconds=settings.WEBHOOKS.test_wait):
             self.message_user(request, "The test is still under way. Reload this page to see what came of it.")
-        return HttpResponseRedirect(f"{_page(endpoint)}?{urlencode({'test': test.pk})}")
+        return HttpResponseRedirect(f"{_page(endpoint)}?{urlencode({'test': test.pk})}#test")
 
     def _move(self, request: HttpRequest, object_id: str, act: Any) -> HttpResponse:
         endpoint = self.endpoint_to_change(request, object_id)

@@ -106,7 +106,7 @@ class TestSendingATest:
         response = admin_client.post(page(endpoint, "test"), {"event_type": "test.event"})
         delivery = Delivery.objects.get()
         assert (delivery.endpoint, delivery.trigger) == (endpoint, "test")
-        assert response.headers["Location"] == f"{page(endpoint)}?test={delivery.pk}"
+        assert response.headers["Location"] == f"{page(endpoint)}?test={delivery.pk}#test"
         assert messages_of(response) == ["The test is still under way. Reload this page to see what came of it."]
         AttemptFactory(delivery=delivery, status_code=202, response_body="Welcome")
         text = text_of(admin_client.get(response.headers["Location"]))
