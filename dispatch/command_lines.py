@@ -23,7 +23,7 @@ def headers_of(attempt: Attempt, *, at: datetime | None = None) -> dict[str, str
     head, moment = attempt.request_head, at or attempt.started_at
     if head is None:
         return None
-    body, event_id = _body_of(attempt, head), attempt.delivery.event_id
+    body, event_id = body_of(attempt, head), attempt.delivery.event_id
     return dict(heads.as_sent(head.headers, message_id=event_id, started_at=moment, body=body, url=head.url))
 
 
@@ -32,7 +32,7 @@ def as_sent(attempt: Attempt) -> str | None:
     headers, head = headers_of(attempt), attempt.request_head
     if headers is None or head is None:
         return None
-    return curl.command(head.url, headers.items(), _body_of(attempt, head).decode())
+    return curl.command(head.url, headers.items(), body_of(attempt, head).decode())
 
 
 def signed_again(attempt: Attempt, *, by: Actor, now: datetime) -> str:
@@ -43,7 +43,7 @@ def signed_again(attempt: Attempt, *, by: Actor, now: datetime) -> str:
     headers, head = headers_of(attempt, at=now), attempt.request_head
     if headers is None or head is None:
         raise CannotBeSigned("Nothing is known of this attempt's request.")
-    endpoint, body = attempt.delivery.endpoint, _body_of(attempt, head)
+    endpoint, body = attempt.delivery.endpoint, body_of(attempt, head)
     lane = ids.decode("ep", endpoint.pk)
     signer = EndpointSnapshots().get([lane], time.monotonic())[lane].signer
     try:
@@ -56,7 +56,8 @@ def signed_again(attempt: Attempt, *, by: Actor, now: datetime) -> str:
     return curl.command(endpoint.url, {**kept, **signed}.items(), body.decode())
 
 
-def _body_of(attempt: Attempt, head: RequestHead) -> bytes:
+def body_of(attempt: Attempt, head: RequestHead) -> bytes:
+    """Render the body of an attempt's request, in the format that it had."""
     event = attempt.delivery.event
     return bodies.render(
         PayloadFormat(head.payload_format),

@@ -53,6 +53,26 @@ class Done(NamedTuple):
     verdict: Verdict
 
 
+def headers_of(
+    endpoint: EndpointSnapshot, *, message_id: str, timestamp: int, body: bytes, user_agent: str
+) -> dict[str, str]:
+    """Write the headers of a request to `endpoint`. Raises `NothingToSignWith` and `NoAccess`."""
+    signed = signature_headers(endpoint.signer, message_id=message_id, timestamp=timestamp, body=body)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": user_agent,
+        # What is kept of the answer is kept as it came: no receiver can blow it up.
+        "Accept-Encoding": "identity",
+        **signed,
+    }
+    access = endpoint.access
+    if access is None:
+        return headers
+    if access.problem:
+        raise NoAccess(access.problem)
+    return {**access.headers, **headers}
+
+
 class Engine:
     """Sends jobs over a transport, at most `concurrency` at a time and as many per endpoint as its window allows."""
 
@@ -185,19 +205,14 @@ class Engine:
         # The start of the attempt is the time that it is signed with.
         job.begun_at = datetime.fromtimestamp(time.time(), UTC)
         timestamp = timestamp_of(job.begun_at)
-        signed = signature_headers(job.endpoint.signer, message_id=message_id, timestamp=timestamp, body=job.body)
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": self._user_agent,
-            # What is kept of the answer is kept as it came: no receiver can blow it up.
-            "Accept-Encoding": "identity",
-            **signed,
-        }
+        headers = headers_of(
+            job.endpoint,
+            message_id=message_id,
+            timestamp=timestamp,
+            body=job.body,
+            user_agent=self._user_agent,
+        )
         access = job.endpoint.access
-        if access is not None:
-            if access.problem:
-                raise NoAccess(access.problem)
-            headers = {**access.headers, **headers}
         has_token = access is not None and access.client is not None
         job.head = head_of(
             job.endpoint.url,

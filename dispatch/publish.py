@@ -88,6 +88,14 @@ def publish_event(
     return published
 
 
+def draft_event(wanted: Wanted, *, now: datetime) -> Event:
+    """Make the event that would be published, without writing it. Raises `PublishRefused` as publishing would."""
+    draft = _Checks().draft(wanted, now)
+    if isinstance(draft, PublishRefused):
+        raise draft
+    return draft.event
+
+
 def publish_test(endpoint: Endpoint, event_type: str, data: Any = _OF_ITS_TYPE, *, now: datetime) -> Delivery:
     """Publish a test event to one endpoint only, whatever its state, and have it sent: once.
 

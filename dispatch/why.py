@@ -41,7 +41,7 @@ class Answer:
 def why(event: Event, endpoint: Endpoint, *, now: datetime) -> Answer:
     """Say why `event` was or was not sent to `endpoint`."""
     delivery = Delivery.objects.filter(event=event, endpoint=endpoint).first()
-    return _without_delivery(event, endpoint) if delivery is None else why_of(delivery, endpoint, now=now)
+    return why_not(event, endpoint) if delivery is None else why_of(delivery, endpoint, now=now)
 
 
 def why_of(delivery: Delivery, endpoint: Endpoint, *, now: datetime) -> Answer:
@@ -76,25 +76,26 @@ def _pending(delivery: Delivery, endpoint: Endpoint, now: datetime) -> tuple[Rea
     if waiting is None:
         # A pending delivery waits for something. This one has just been moved, and is not there any more.
         return Reason.TURN, "It was pending a moment ago. Ask again.", facts
-    sentences = ["It waits.", waiting.text]
+    sentences = [f"It waits until {_time(waiting.until)}." if waiting.until else "It waits.", waiting.text]
     match waiting.reason:
         case Reason.PAUSED | Reason.UNVERIFIED | Reason.DISABLED:
             facts |= {"since": endpoint.state_changed_at, "state_reason": endpoint.state_reason}
             sentences += [endpoint.state_reason, f"That is so since {_time(endpoint.state_changed_at)}."]
         case Reason.BLOCKED | Reason.IN_LINE:
             facts["blocked_by"] = waiting.blocked_by
-        case Reason.RATE | Reason.CAP | Reason.THROTTLED | Reason.TAKEOVER | Reason.TURN if limits := _limits(endpoint):
+        case Reason.RATE | Reason.CAP | Reason.THROTTLED | Reason.TAKEOVER | Reason.TURN if (
+            limits := limits_of(endpoint)
+        ):
             facts["limits"] = limits
             sentences.append(f"Its endpoint gets {' and '.join(limits)}.")
     if waiting.until is not None:
         facts["until"] = waiting.until
-        sentences.append(f"That is {_time(waiting.until)}.")
     if delivery.attempt_count:
         sentences += [f"Attempt {delivery.attempt_count} has failed.", _last_error(facts)]
     return waiting.reason, " ".join(filter(None, sentences)), facts
 
 
-def _limits(endpoint: Endpoint) -> list[str]:
+def limits_of(endpoint: Endpoint) -> list[str]:
     """Say in words what limits an endpoint has."""
     limits = []
     limited = endpoint if endpoint.rate_limit else endpoint.subscriber
@@ -105,27 +106,35 @@ def _limits(endpoint: Endpoint) -> list[str]:
     return limits
 
 
-def _without_delivery(event: Event, endpoint: Endpoint) -> Answer:
+def why_not(event: Event, endpoint: Endpoint) -> Answer:
+    """Say why there is no delivery of `event` to `endpoint`."""
     if event.subscriber_id not in (None, endpoint.subscriber_id):
         sentence = f"The event is for another subscriber, {event.subscriber_id}."
         return Answer(Code.OTHER_SUBSCRIBER, sentence, {"subscriber": event.subscriber_id})
     if endpoint.created_at > event.created_at:
         sentence = f"The endpoint was created on {_time(endpoint.created_at)}, after the event."
         return Answer(Code.ENDPOINT_IS_NEWER, sentence, {"endpoint_created_at": endpoint.created_at})
-    wanted = endpoint.event_types
-    facts = {"event_type": event.type, "event_types": wanted}
-    if set(wanted).isdisjoint(patterns.patterns_matching(event.type)):
-        sentence = f"The endpoint does not want {event.type}: its event types are {', '.join(wanted)}."
-        return Answer(Code.NOT_MATCHING, sentence, facts)
-    if endpoint.channels and set(endpoint.channels).isdisjoint(event.channels):
-        named = f"the event has {', '.join(event.channels)}" if event.channels else "the event has none"
-        sentence = f"The endpoint wants the channels {', '.join(endpoint.channels)} only, and {named}."
-        return Answer(Code.OTHER_CHANNELS, sentence, {"channels": endpoint.channels, "event_channels": event.channels})
+    if (answer := why_unwanted(event, endpoint)) is not None:
+        return answer
+    facts = {"event_type": event.type, "event_types": endpoint.event_types}
     if event.fan_out_after is not None:
         sentence = "Very many endpoints want the event, and the delivery to this one is still to be created."
         return Answer(Code.NOT_YET_CREATED, sentence, facts)
     sentence = f"The endpoint wants {event.type} now, but did not when the event was published."
     return Answer(Code.WANTED_SINCE, sentence, facts)
+
+
+def why_unwanted(event: Event, endpoint: Endpoint) -> Answer | None:
+    """Say why an endpoint does not want an event that is for its subscriber, or None if it does."""
+    wanted = endpoint.event_types
+    if set(wanted).isdisjoint(patterns.patterns_matching(event.type)):
+        sentence = f"The endpoint does not want {event.type}: its event types are {', '.join(wanted)}."
+        return Answer(Code.NOT_MATCHING, sentence, {"event_type": event.type, "event_types": wanted})
+    if endpoint.channels and set(endpoint.channels).isdisjoint(event.channels):
+        named = f"the event has {', '.join(event.channels)}" if event.channels else "the event has none"
+        sentence = f"The endpoint wants the channels {', '.join(endpoint.channels)} only, and {named}."
+        return Answer(Code.OTHER_CHANNELS, sentence, {"channels": endpoint.channels, "event_channels": event.channels})
+    return None
 
 
 def _last(delivery: Delivery) -> dict[str, Any]:

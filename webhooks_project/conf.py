@@ -226,6 +226,9 @@ class WebhookSettings:
         10, "Failed logins to the admin, of one user from one address, after which both have to wait."
     )
     login_pause: float = _setting(900, "Seconds that they have to wait.")
+    password_grace: float = _setting(
+        300, "Seconds for which the admin does not ask again for the password that was given to see a secret."
+    )
     behind_tls: bool = _setting(
         False,
         "The web server is reached through a proxy that ends TLS and sets `X-Forwarded-Proto` itself: "

@@ -25,6 +25,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Webhook dispatcher",
     "SITE_HEADER": "Webhook dispatcher",
     "SITE_SYMBOL": "webhook",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("subscriptions/icon.svg")},
+    ],
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "dispatch.admin.dashboard.context",

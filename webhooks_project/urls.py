@@ -1,6 +1,7 @@
 """The addresses of the project."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
@@ -17,6 +18,8 @@ urlpatterns = [
     path("api/v1/", include("dispatch.api.urls")),
     path("api/v1/", include("subscriptions.api.urls")),
     re_path(r"^api/", problems.unknown_address),
+    # Browsers ask for it wherever no page names another.
+    path("favicon.ico", RedirectView.as_view(url=static("subscriptions/icon.svg"))),
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", admin.site.admin_view(dashboard.data), name="admin_dashboard_data"),
     path("admin/", admin.site.urls),

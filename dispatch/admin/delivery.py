@@ -1,5 +1,3 @@
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,35 +7,10 @@ from dispatch.admin.delivery_verbs import DeliveryVerbs
 from dispatch.admin.filters import DeliveryCodeClass, Period, endpoint, event_type, subscriber
 from dispatch.admin.links import endpoint_link, link
 from dispatch.admin.searching import SearchedList
-from dispatch.models import Delivery, Event
-from subscriptions.admin.base import PartInline, ReadOnly, moment
-from subscriptions.admin.typed import BaseInlineFormSet
+from dispatch.models import Delivery
+from subscriptions.admin.base import ReadOnly, moment
 
-_SHOWN = 100
 _STATE = ["status", "attempt_count", "last_outcome", "last_status_code", moment("next_attempt_at")]
-
-
-class _FirstRows(BaseInlineFormSet[Delivery, Event, Any]):
-    """The first deliveries of an event, which may have gone to every endpoint there is."""
-
-    def get_queryset(self) -> Any:
-        if not hasattr(self, "_first"):
-            self._first = list(super().get_queryset()[:_SHOWN])
-        return self._first
-
-
-class DeliveryInline(ReadOnly, PartInline[Delivery, Event]):
-    model = Delivery
-    can_delete = False
-    formset = _FirstRows
-    verbose_name_plural = f"deliveries (the first {_SHOWN}; search the deliveries for the event's id to see all)"
-    readonly_fields = ["endpoint", *_STATE, moment("finished_at")]
-    fields = [*readonly_fields]
-    ordering = ["pk"]
-    show_change_link = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        return super().get_queryset(request).select_related("endpoint")
 
 
 @admin.register(Delivery)

@@ -34,6 +34,7 @@ class Shown:
     parts: Sequence[Part]
     request_line: str
     request_headers: str
+    request_body: str
     response_headers: str
     response_body: str
     curl: str
@@ -66,6 +67,7 @@ def _shown(attempt: Attempt, longest: int) -> Shown:
         list(_parts(attempt, longest)),
         f"POST {head.url}" if head else "",
         "\n".join(f"{name}: {value}" for name, value in (headers or {}).items()),
+        pretty(command_lines.body_of(attempt, head).decode()) if head else "",
         "\n".join(f"{name}: {value}" for name, value in attempt.response_headers.items()),
         pretty(attempt.response_body),
         command_lines.as_sent(attempt) or "",
@@ -97,7 +99,6 @@ def context(delivery: Delivery, now: datetime, *, may_change: bool) -> dict[str,
     return {
         "why": why_of(delivery, delivery.endpoint, now=now).sentence,
         "timeline": timeline(delivery),
-        "payload": pretty(delivery.event.payload),
         "may_retry": may_change and not is_over,
         "may_cancel": may_change and delivery.status == DeliveryStatus.PENDING,
     }

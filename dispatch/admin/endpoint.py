@@ -18,17 +18,19 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from dispatch.admin.delivery_page import Shown, timeline
-from dispatch.models import Attempt, Delivery
+from dispatch.models import Attempt, Delivery, EndpointHealth
 from dispatch.models.delivery import OUTCOME_CHOICES
 from dispatch.publish import PublishRefused, publish_test, wait_for_test
 from dispatch.snippets import snippets
 from dispatch.states import DeliveryStatus, Outcome, Trigger
 from dispatch.traffic import Span, Traffic, traffic
+from dispatch.waiting import why_endpoint_waits
+from dispatch.why import limits_of
 from subscriptions import patterns
 from subscriptions.admin.base import actor_of, is_id
 from subscriptions.admin.dressing import dress
 from subscriptions.admin.endpoint import EndpointAdmin
-from subscriptions.models import Endpoint, EndpointState
+from subscriptions.models import Endpoint, EndpointState, EndpointTls
 from subscriptions.models.endpoint_moves import Move, WrongState
 
 _ATTEMPTS_SHOWN = 10
@@ -99,7 +101,7 @@ class EndpointPages(EndpointAdmin):
         self.log_change(request, endpoint, "Sent a test event.")
         if not wait_for_test(test, seconds=settings.WEBHOOKS.test_wait):
             self.message_user(request, "The test is still under way. Reload this page to see what came of it.")
-        return HttpResponseRedirect(f"{_page(endpoint)}?{urlencode({'test': test.pk})}")
+        return HttpResponseRedirect(f"{_page(endpoint)}?{urlencode({'test': test.pk})}#test")
 
     def _activity(self, request: HttpRequest, endpoint: Endpoint) -> dict[str, Any]:
         may_change = self.has_change_permission(request, endpoint)
@@ -117,6 +119,7 @@ class EndpointPages(EndpointAdmin):
             "waiting": f"{_COUNTED:,} and more" if waiting > _COUNTED else f"{waiting:,}",
             "oldest": pending.order_by("next_attempt_at").values_list("next_attempt_at", flat=True).first(),
             "attempts": attempts.order_by("-pk").defer("response_headers", "response_body")[:_ATTEMPTS_SHOWN],
+            "facts": _facts(endpoint),
             "snippets": snippets(endpoint.schemes),
             "test": _test(request, endpoint),
             "test_form": form if may_change and request.user.has_perm("dispatch.add_event") else None,
@@ -135,6 +138,26 @@ def _test(request: HttpRequest, endpoint: Endpoint) -> Shown | None:
     tests = Delivery.objects.filter(pk=named, endpoint=endpoint, trigger=Trigger.TEST)
     delivery = tests.select_related("event", "endpoint").first()
     return next(iter(timeline(delivery)), None) if delivery else None
+
+
+def _facts(endpoint: Endpoint) -> list[tuple[str, str]]:
+    """Say what holds its deliveries up, how much it gets, and when its certificates end."""
+    now = timezone.now()
+    health = EndpointHealth.objects.filter(endpoint=endpoint).first()
+    waiting = None if endpoint.state != EndpointState.ACTIVE else why_endpoint_waits(endpoint, now)
+    if waiting is not None and waiting.until is not None:
+        breaker = f"{waiting.text} Until {waiting.until:%Y-%m-%d %H:%M:%S} UTC."
+    elif health is not None and health.failures and not health.is_stale(endpoint.state_changed_at):
+        breaker = f"Closed. Attempts that failed since the last success: {health.failures}, the first on "
+        breaker += f"{health.failing_since:%Y-%m-%d %H:%M:%S} UTC."
+    else:
+        breaker = "Closed: nothing has failed since the last success."
+    limits = ", ".join([*limits_of(endpoint), *(["one after another"] if endpoint.ordered else [])])
+    facts = [("Breaker", breaker), ("Rate", limits.capitalize() or "No limit.")]
+    for tls in EndpointTls.objects.filter(endpoint=endpoint):
+        ends = (("CA certificate", tls.ca_expires_at), ("Client certificate", tls.client_expires_at))
+        facts += [(name, f"Ends on {end:%Y-%m-%d %H:%M:%S} UTC.") for name, end in ends if end is not None]
+    return facts
 
 
 def _chart(seen: Traffic) -> dict[str, Any]:

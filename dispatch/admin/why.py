@@ -12,9 +12,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from dispatch.admin.links import address
 from dispatch.models import Event
 from dispatch.why import why
 from subscriptions.admin.base import RecordAdmin
+from subscriptions.admin.dressing import dress
 from subscriptions.models import Endpoint
 
 _NAME = "dispatch_event_why"
@@ -22,7 +24,7 @@ _NAME = "dispatch_event_why"
 
 class WhyForm(forms.Form):
     endpoint = forms.CharField(
-        label="Id of the endpoint", strip=True, widget=forms.TextInput(attrs={"class": "vTextField"})
+        label="Id of the endpoint", strip=True, help_text="It stands on the endpoint's page, and begins with ep_."
     )
 
     def clean_endpoint(self) -> Endpoint:
@@ -44,8 +46,8 @@ class WhyPage(RecordAdmin[Event]):
 
     @admin.display(description="Why?")
     def why(self, event: Event) -> str:
-        address = reverse(f"admin:{_NAME}", args=[quote(event.pk)])
-        return format_html('<a href="{}">Why was it sent, or not sent, to an endpoint?</a>', address)
+        page = reverse(f"admin:{_NAME}", args=[quote(event.pk)])
+        return format_html('<a class="wd-link" href="{}">Why was it sent, or not sent, to an endpoint?</a>', page)
 
     def ask_why(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for an endpoint, and answer."""
@@ -61,11 +63,13 @@ class WhyPage(RecordAdmin[Event]):
             "title": "Why?",
             "event": event,
             "form": form,
-            "back": reverse("admin:dispatch_event_change", args=[quote(event.pk)]),
+            "back": address(event),
         }
+        dress(form)
         if form.is_valid():
-            answer = why(event, form.cleaned_data["endpoint"], now=timezone.now())
-            page["answer"] = answer
+            endpoint = form.cleaned_data["endpoint"]
+            answer = why(event, endpoint, now=timezone.now())
+            page |= {"answer": answer, "endpoint": endpoint, "endpoint_url": address(endpoint)}
             if answer.delivery is not None:
-                page["delivery_url"] = reverse("admin:dispatch_delivery_change", args=[quote(answer.delivery.pk)])
+                page["delivery_url"] = address(answer.delivery)
         return TemplateResponse(request, "admin/dispatch/event/why.html", page)

@@ -3,12 +3,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from subscriptions import endpoint_urls, patterns, signing_secrets
-from subscriptions.admin.base import PartInline, actor_of, moment
+from subscriptions.admin.base import PartInline, actor_of, is_id, moment
 from subscriptions.admin.delivery_settings_form import DELIVERY_FIELDS, DELIVERY_FIELDSET, EndpointForm
 from subscriptions.admin.endpoint_access import ACCESS_FIELDSET, AccessVerbs
 from subscriptions.admin.endpoint_challenge import ChallengeVerbs
@@ -18,7 +20,7 @@ from subscriptions.admin.registering import RegisteringAdmin
 from subscriptions.admin.removing import RemovingAdmin
 from subscriptions.admin.signature_schemes_form import OWN_FIELDS, OWN_FIELDSET
 from subscriptions.admin.subscriber_select import SubscriberSelect
-from subscriptions.admin.typed import ModelForm
+from subscriptions.admin.typed import BaseInlineFormSet, ModelForm
 from subscriptions.models import Endpoint, EndpointState, EventTypePattern
 from subscriptions.models.flow_control import FLOW_FIELDS
 from subscriptions.signing_secrets import Kind
@@ -66,8 +68,25 @@ class NewEndpointForm(EndpointForm):
         return values | {"secret_kind": None} if values.get("secret") else values
 
 
+class EventTypePatterns(BaseInlineFormSet[EventTypePattern, Endpoint, Any]):
+    """Tells of an event type that the endpoint has already: somebody else may have added it since the page was opened.
+
+    Whoever saves has locked the endpoint, so nobody adds it between this and the INSERT.
+    """
+
+    def clean(self) -> None:
+        super().clean()
+        deleted = {form.instance.pk for form in self.deleted_forms}
+        stored = {row.pattern: row.pk for row in self.instance.event_type_patterns.exclude(pk__in=deleted)}
+        for form in self.forms:
+            pattern = form.cleaned_data.get("pattern") if form not in self.deleted_forms else None
+            if pattern and stored.get(pattern, form.instance.pk) != form.instance.pk:
+                form.add_error("pattern", f"The endpoint has {pattern} already. Load the page again to see it.")
+
+
 class EventTypePatternInline(PartInline[EventTypePattern, Endpoint]):
     model = EventTypePattern
+    formset = EventTypePatterns
     verbose_name = "event type"
     verbose_name_plural = "event types"
     min_num = 1
@@ -123,6 +142,20 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], RemovingAdmin[Endpoint], AccessV
         DELIVERY_FIELDSET,
         FLOW_FIELDSET,
     ]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if request.method != "POST" or object_id is None or not is_id("ep", unquote(object_id)):
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        with transaction.atomic():
+            # What the form is checked against stays as it is until it is saved: secrets, event types, the URL.
+            Endpoint.objects.select_for_update().filter(pk=unquote(object_id)).first()
+            return super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="URL", ordering="url")
     def short_url(self, endpoint: Endpoint) -> str:

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from subscriptions import signing_secrets
 from subscriptions.admin.base import PartInline, ReadOnly, RecordAdmin, actor_of, is_id, moment, show_once
 from subscriptions.admin.dressing import dress
+from subscriptions.admin.password import PasswordForm, was_given_lately
 from subscriptions.endpoint_urls import shortened
 from subscriptions.models import Endpoint, SigningSecret
 from subscriptions.models.signing_secret import DEFAULT_OVERLAP, MAX_OVERLAP
@@ -88,10 +89,8 @@ class SigningSecretInline(ReadOnly, PartInline[SigningSecret, Endpoint]):
 
     @admin.display(description="")
     def verbs(self, row: SigningSecret) -> SafeString:
-        reveal = format_html('<a href="{}">Reveal</a>', _address("reveal", row.endpoint_id, row.id))
-        if not row.is_valid(timezone.now()):
-            return reveal
-        return format_html('{}&nbsp;&nbsp;<a href="{}">Expire</a>', reveal, _address("expire", row.endpoint_id, row.id))
+        reveal = _verb("reveal", row)
+        return format_html("{}&nbsp;&nbsp;{}", reveal, _verb("expire", row)) if row.is_valid(timezone.now()) else reveal
 
 
 class SecretVerbs(RecordAdmin[Endpoint]):
@@ -140,13 +139,16 @@ class SecretVerbs(RecordAdmin[Endpoint]):
     def reveal_secret(self, request: HttpRequest, object_id: str, secret_id: str) -> HttpResponse:
         endpoint = self._endpoint_of_secrets(request, object_id)
         secret = _secret(endpoint, secret_id)
-        revealed = secret.reveal(by=actor_of(request)) if request.method == "POST" else None
+        form = None if was_given_lately(request) else PasswordForm(request)
+        may_see = request.method == "POST" and (form is None or form.is_valid())
+        revealed = secret.reveal(by=actor_of(request)) if may_see else None
         return self.page_below(
             request,
             endpoint,
             title="Reveal a signing secret",
             text=f"The secret {secret.masked} ({secret.id}). That you saw it, and when, is written down.",
             revealed=revealed,
+            form=None if may_see else form,
             button=None if revealed else "Reveal",
         )
 
@@ -209,6 +211,11 @@ def _secret(endpoint: Endpoint, secret_id: str) -> SigningSecret:
 
 def _name(verb: str) -> str:
     return f"subscriptions_endpoint_{verb}_secret"
+
+
+def _verb(verb: str, row: SigningSecret) -> SafeString:
+    address = _address(verb, row.endpoint_id, row.id)
+    return format_html('<a class="wd-link" href="{}">{}</a>', address, verb.capitalize())
 
 
 def _address(verb: str, endpoint_id: str, secret_id: str) -> str:

@@ -68,6 +68,15 @@ def test_shows_request_and_response_of_each_attempt_and_its_parts(admin_client: 
         assert text in shown, text
 
 
+def test_shows_the_body_in_the_format_that_was_sent(admin_client: Client):
+    head = RequestHead.objects.create(id=uuid.uuid4(), url="https://a.example/…", headers=[], payload_format="thin")
+    delivery = DeliveryFactory(event=EventFactory(payload='{"to":"Zoë"}'))
+    AttemptFactory(delivery=delivery, request_head=head)
+    shown = text_of(admin_client.get(page(delivery)))
+    assert "&quot;timestamp&quot;: &quot;2026-03-01T12:00:00.000000Z&quot;" in shown
+    assert "Zoë" not in shown
+
+
 def test_a_failed_delivery_is_retried(admin_client: Client):
     delivery = DeliveryFactory(status="failed", attempt_count=3, **OVER)
     assert verb(delivery, "retry") in text_of(admin_client.get(page(delivery)))

@@ -4,17 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import trustme
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
 from dispatch import rollups
-from dispatch.models import Delivery
+from dispatch.models import Delivery, EndpointHealth
 from dispatch.publish import wait_for_test
 from dispatch.states import Outcome
 from subscriptions.models import Endpoint
+from subscriptions.models.audit import Actor
 from tests.admin_pages import messages_of, page, text_of
-from tests.factories import AttemptFactory, DeliveryFactory, EndpointFactory
+from tests.certificates_made import pem
+from tests.factories import NOON, AttemptFactory, DeliveryFactory, EndpointFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +42,42 @@ def test_gives_code_with_its_header_names(admin_client: Client):
     text = text_of(admin_client.get(page(endpoint)))
     assert "x-acme-signature" in text
     assert text.count('role="tab"') == 7
+
+
+class TestItsFacts:
+    def of(self, client: Client, endpoint: Endpoint) -> dict[str, str]:
+        return dict(client.get(page(endpoint)).context["facts"])
+
+    def test_without_trouble_and_limits(self, admin_client: Client):
+        assert self.of(admin_client, EndpointFactory()) == {
+            "Breaker": "Closed: nothing has failed since the last success.",
+            "Rate": "No limit.",
+        }
+
+    def test_say_until_when_its_breaker_is_open(self, admin_client: Client):
+        endpoint = EndpointFactory()
+        until = NOON + timedelta(days=36500)
+        EndpointHealth.objects.create(
+            endpoint=endpoint, noted_at=NOON, failing_since=NOON, failures=7, pauses=1, closed_until=until
+        )
+        text = self.of(admin_client, endpoint)["Breaker"]
+        assert text.startswith("Too many attempts failed, so its breaker is open: ")
+        assert text.endswith(f"Until {until:%Y-%m-%d %H:%M:%S} UTC.")
+        EndpointHealth.objects.update(closed_until=None)
+        assert self.of(admin_client, endpoint)["Breaker"] == (
+            "Closed. Attempts that failed since the last success: 7, the first on 2026-03-01 12:00:00 UTC."
+        )
+
+    def test_name_its_limits(self, admin_client: Client):
+        endpoint = EndpointFactory(rate_limit=2, max_in_flight=1, ordered=True)
+        assert self.of(admin_client, endpoint)["Rate"] == (
+            "At most 2 requests a second, at most 1 at a time, one after another"
+        )
+
+    def test_name_the_end_of_its_certificates(self, admin_client: Client):
+        endpoint = EndpointFactory(url="https://receiver.example/")
+        endpoint.set_tls({"ca_certificate": pem(trustme.CA())}, by=Actor("tests"))
+        assert self.of(admin_client, endpoint)["CA certificate"].startswith("Ends on ")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +120,7 @@ class TestSendingATest:
         response = admin_client.post(page(endpoint, "test"), {"event_type": "test.event"})
         delivery = Delivery.objects.get()
         assert (delivery.endpoint, delivery.trigger) == (endpoint, "test")
-        assert response.headers["Location"] == f"{page(endpoint)}?test={delivery.pk}"
+        assert response.headers["Location"] == f"{page(endpoint)}?test={delivery.pk}#test"
         assert messages_of(response) == ["The test is still under way. Reload this page to see what came of it."]
         AttemptFactory(delivery=delivery, status_code=202, response_body="Welcome")
         text = text_of(admin_client.get(response.headers["Location"]))

@@ -13,7 +13,7 @@ from dispatch.models import Delivery, Event
 from dispatch.publish import publish_test
 from dispatch.sweep import rescue
 from subscriptions import ids
-from subscriptions.models import Endpoint
+from subscriptions.models import Endpoint, EventType
 from tests.api_client import ApiClient, assert_refused
 from tests.dispatch.deliveries import endpoint_at
 from tests.dispatch.receivers import Answer, receiving
@@ -67,6 +67,12 @@ def test_who_asks_does_not_wait_for_ever(api: ApiClient, settings: Settings):
     assert (response.status_code, response.json()["status"], response.json()["attempts"]) == (202, "sending", [])
     with Redis.from_url(settings.REDIS_URL) as redis:
         redis.flushdb()
+
+
+def test_without_data_it_carries_the_example_of_its_type():
+    EventType.objects.register(name="invoice.paid", example={"amount": 1})
+    test = publish_test(EndpointFactory(), "invoice.paid", now=NOON)
+    assert test.event.payload == '{"amount":1}'
 
 
 def test_what_no_worker_takes_has_failed(settings: Settings):

@@ -26,7 +26,7 @@ def endpoint() -> Endpoint:
 
 
 def logged_in(role: str) -> Client:
-    user = User.objects.create_user(role, is_staff=True)
+    user = User.objects.create_user(role, password="right", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     client = Client()
     client.force_login(user)
@@ -84,7 +84,7 @@ def test_the_secret_of_an_operators_new_endpoint_is_for_administrators(endpoint:
 def test_administrators_reveal(endpoint: Endpoint):
     secret = endpoint.signing_secrets.get()
     address = reverse("admin:subscriptions_endpoint_reveal_secret", args=[endpoint.pk, secret.pk])
-    assert SECRET in text_of(logged_in(ADMINISTRATOR).post(address))
+    assert SECRET in text_of(logged_in(ADMINISTRATOR).post(address, {"password": "right"}))
 
 
 def test_making_roles_again_keeps_their_members_and_mends_their_permissions():

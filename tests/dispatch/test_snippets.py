@@ -50,7 +50,7 @@ def python(schemes: list[Any], headers: dict[str, str], body: str) -> bool:
 def javascript(schemes: list[Any], headers: dict[str, str], body: str) -> bool:
     given = f"{json.dumps(SECRET)}, {json.dumps(headers)}, Buffer.from({json.dumps(body)})"
     program = f"{snippet('JavaScript', schemes)}\nconsole.log(isGenuine({given}));"
-    return subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True).stdout == "true\n"
+    return said_by("node", "-e", program) == "true\n"
 
 
 def shell(schemes: list[Any], headers: dict[str, str], body: str) -> bool:
@@ -69,8 +69,26 @@ def shell(schemes: list[Any], headers: dict[str, str], body: str) -> bool:
     return said == "genuine\n"
 
 
-RUNNERS = {"Python": python, "JavaScript": javascript, "Shell": shell}
-NEEDED = {"Python": "python3", "JavaScript": "node", "Shell": "openssl"}
+def ruby(schemes: list[Any], headers: dict[str, str], body: str) -> bool:
+    # A text of JSON is one of Ruby too, but for #.
+    given = [json.dumps(text, ensure_ascii=False) for text in (SECRET, body)]
+    hash_ = ", ".join(f"{json.dumps(name)} => {json.dumps(value)}" for name, value in headers.items())
+    program = f"{snippet('Ruby', schemes)}\nputs genuine?({given[0]}, {{{hash_}}}, {given[1]})"
+    return said_by("ruby", "-e", program) == "true\n"
+
+
+def php(schemes: list[Any], headers: dict[str, str], body: str) -> bool:
+    given = json.dumps([SECRET, headers, body]).replace("\\", "\\\\").replace("'", "\\'")
+    call = f"var_export(is_genuine(...json_decode('{given}', true)));"
+    return said_by("php", "-r", snippet("PHP", schemes).removeprefix("<?php") + call) == "true"
+
+
+def said_by(*program: str) -> str:
+    return subprocess.run(program, capture_output=True, text=True, check=True).stdout
+
+
+RUNNERS = {"Python": python, "JavaScript": javascript, "Ruby": ruby, "PHP": php, "Shell": shell}
+NEEDED = {"Python": "python3", "JavaScript": "node", "Ruby": "ruby", "PHP": "php", "Shell": "openssl"}
 
 
 @pytest.mark.parametrize("language", list(RUNNERS))

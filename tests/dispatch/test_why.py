@@ -97,7 +97,7 @@ class TestWithADelivery:
         AttemptFactory(delivery=row, number=2, outcome="http_error", status_code=500, error="")
         assert of(row) == (
             Reason.SCHEDULED,
-            "It waits. Its next attempt is due then. That is 2026-03-01 12:05:00 UTC. "
+            "It waits until 2026-03-01 12:05:00 UTC. Its next attempt is due then. "
             "Attempt 2 has failed. The receiver answered 500.",
         )
 
@@ -128,7 +128,7 @@ class TestWithADelivery:
         )
         found, sentence = of(row)
         assert found == because
-        assert sentence.endswith(" That is 2026-03-01 12:01:00 UTC.")
+        assert sentence.startswith("It waits until 2026-03-01 12:01:00 UTC. ")
 
     def test_it_is_under_way(self) -> None:
         lease = {"claim_token": ABSENT_TOKEN, "claimed_at": NOON, "lease_expires_at": NOON}
@@ -185,7 +185,7 @@ class TestApi:
                 "until": row.next_attempt_at.isoformat().replace("+00:00", "Z"),
             },
         }
-        assert shown["sentence"].startswith("It waits. Its next attempt is due then.")
+        assert " UTC. Its next attempt is due then." in shown["sentence"]
 
     def test_without_a_delivery_too(self, api: ApiClient) -> None:
         endpoint = EndpointFactory(event_types=["order.*"])

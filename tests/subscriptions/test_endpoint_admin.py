@@ -2,12 +2,15 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from subscriptions.models import AuditEntry, Endpoint, SigningSecret
 from tests.admin_pages import errors_of, formset, messages_of, page, run_action, text_of
 from tests.factories import (
     EndpointFactory,
+    EventTypePatternFactory,
     SubscriberFactory,
 )
 
@@ -163,6 +166,32 @@ class TestChangingAnEndpoint:
         endpoint = Endpoint.objects.get()
         assert (endpoint.url, endpoint.event_types) == (URL + "/2", ["order.created", "user.*"])
         assert endpoint.signing_secrets.get().value == STANDARD
+
+    @pytest.mark.parametrize("pattern", ["user.*", "invoice.*"])
+    def test_an_event_type_that_it_has_already_is_an_error_of_the_form(
+        self, admin_client: Client, endpoint: Endpoint, pattern: str
+    ):
+        body = self.body(endpoint, patterns=[{"pattern": pattern}])
+        # Somebody else was quicker.
+        EventTypePatternFactory(endpoint=endpoint, pattern="user.*")
+        response = admin_client.post(page(endpoint), body)
+        assert response.status_code == 200
+        assert endpoint.event_types == ["invoice.*", "user.*"]
+        assert "already" in text_of(response) or "duplicate" in text_of(response)
+
+    def test_an_event_type_can_be_taken_away_and_added_at_once(self, admin_client: Client, endpoint: Endpoint):
+        body = self.body(endpoint, pattern={"DELETE": "on"}, patterns=[{"pattern": "invoice.*"}])
+        assert admin_client.post(page(endpoint), body).status_code == 302
+        assert endpoint.event_types == ["invoice.*"]
+
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+    def test_is_checked_against_what_nobody_else_can_change(self, admin_client: Client, endpoint: Endpoint):
+        with CaptureQueriesContext(connection) as statements:
+            admin_client.post(page(endpoint), self.body(endpoint))
+        said = [each["sql"] for each in statements]
+        locked = next(number for number, sql in enumerate(said) if "FOR UPDATE" in sql)
+        checked = next(number for number, sql in enumerate(said) if 'FROM "subscriptions_signingsecret"' in sql)
+        assert locked < checked
 
     def test_a_state_that_a_worker_changes_meanwhile_stays(
         self, admin_client: Client, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch

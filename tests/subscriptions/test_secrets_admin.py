@@ -1,5 +1,6 @@
 """Secrets on an endpoint's page: rotate, reveal, let expire; and the audit of it."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from subscriptions.models import AuditEntry, Endpoint, SigningSecret
 from tests.admin_pages import messages_of, page, run_action, text_of
@@ -100,14 +102,22 @@ class TestRotating:
 
 
 class TestRevealing:
-    def test_asks_first_then_shows_and_writes_down_who_saw_it(
-        self, admin_client: Client, endpoint: Endpoint, secret: SigningSecret
+    @pytest.fixture
+    def reveal(self, admin_client: Client, endpoint: Endpoint, secret: SigningSecret) -> Any:
+        def ask(**body: str) -> Any:
+            return admin_client.post(address(endpoint, "reveal", secret), body)
+
+        return ask
+
+    def test_asks_for_the_password_then_shows_and_writes_down_who_saw_it(
+        self, admin_client: Client, reveal: Any, endpoint: Endpoint, secret: SigningSecret
     ):
         asked = admin_client.get(address(endpoint, "reveal", secret))
+        assert 'name="password"' in text_of(asked)
         assert STANDARD not in text_of(asked)
         assert not AuditEntry.objects.exists()
 
-        shown = admin_client.post(address(endpoint, "reveal", secret))
+        shown = reveal(password="password")
         assert f"<code>{STANDARD}</code>" in text_of(shown)
         assert "no-store" in shown.headers["Cache-Control"]
         entry = AuditEntry.objects.get()
@@ -118,16 +128,47 @@ class TestRevealing:
             endpoint.id,
         )
 
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [({"password": "wrong"}, "That is not your password."), ({}, "This field is required.")],
+    )
+    def test_shows_nothing_for_another_password(self, reveal: Any, body: dict[str, str], message: str):
+        response = reveal(**body)
+        assert response.context["form"].errors == {"password": [message]}
+        assert STANDARD not in text_of(response)
+        assert not AuditEntry.objects.exists()
+
+    def test_asks_again_only_after_a_while(self, reveal: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch):
+        now = time.time()
+        monkeypatch.setattr("subscriptions.admin.password.time.time", lambda: now)
+        assert STANDARD in text_of(reveal(password="password"))
+        now += settings.WEBHOOKS.password_grace - 1
+        assert STANDARD in text_of(reveal())
+        now += 1
+        assert STANDARD not in text_of(reveal())
+
+    def test_of_one_session_is_not_good_for_another(
+        self, client: Client, reveal: Any, admin_user: Any, endpoint: Endpoint, secret: SigningSecret
+    ):
+        reveal(password="password")
+        client.force_login(admin_user)
+        assert STANDARD not in text_of(client.post(address(endpoint, "reveal", secret)))
+
+    def test_guessing_locks_out_as_at_the_login(self, reveal: Any, settings: Settings):
+        statuses = [reveal(password=f"wrong {n}").status_code for n in range(settings.WEBHOOKS.login_failures)]
+        assert statuses == [200] * (settings.WEBHOOKS.login_failures - 1) + [429]
+        assert STANDARD not in text_of(reveal(password="password"))
+
     def test_needs_a_permission_of_its_own(
         self, client: Client, django_user_model: Any, endpoint: Endpoint, secret: SigningSecret
     ):
-        user = django_user_model.objects.create_user("guest", is_staff=True)
+        user = django_user_model.objects.create_user("guest", password="right", is_staff=True)
         user.user_permissions.add(Permission.objects.get(codename="change_endpoint"))
         client.force_login(user)
         assert client.get(page(endpoint)).status_code == 200
-        assert client.post(address(endpoint, "reveal", secret)).status_code == 403
+        assert client.post(address(endpoint, "reveal", secret), {"password": "right"}).status_code == 403
         user.user_permissions.add(Permission.objects.get(codename="reveal_signingsecret"))
-        assert STANDARD in text_of(client.post(address(endpoint, "reveal", secret)))
+        assert STANDARD in text_of(client.post(address(endpoint, "reveal", secret), {"password": "right"}))
 
 
 class TestLettingExpire:

@@ -72,3 +72,10 @@ def test_every_asset_of_a_page_is_here_and_nothing_is_inline(admin_client: Clien
             assert asset.startswith("/admin/jsi18n") or finders.find(path), asset
         assert "<script>" not in text
         assert " onclick=" not in text
+
+
+def test_browsers_find_an_icon(client: Client) -> None:
+    response = client.get("/favicon.ico", follow=True)
+    response.close()
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "image/svg+xml")
+    assert response.request["PATH_INFO"] in text_of(client.get(reverse("admin:login")))

@@ -94,6 +94,7 @@ FIELDS += [
     ("list_timeout", 5, "2", 2.0),
     ("login_failures", 10, "3", 3),
     ("login_pause", 900, "60", 60.0),
+    ("password_grace", 300, "60", 60.0),
     ("behind_tls", False, "yes", True),
     ("hsts", 0, "31536000", 31536000.0),
     ("operator_emails", (), "ada@example.com, bob@example.com", ("ada@example.com", "bob@example.com")),
