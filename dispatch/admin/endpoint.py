@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from dispatch.admin.delivery_page import Shown, timeline
+from dispatch.admin.endpoint_moves import MovesMany
 from dispatch.models import Attempt, Delivery
 from dispatch.models.delivery import OUTCOME_CHOICES
 from dispatch.publish import PublishRefused, publish_test, wait_for_test
@@ -25,7 +26,6 @@ from dispatch.traffic import Span, Traffic, traffic
 from subscriptions import patterns
 from subscriptions.admin.base import is_id
 from subscriptions.admin.dressing import dress
-from subscriptions.admin.endpoint import EndpointAdmin
 from subscriptions.models import Endpoint, EndpointState
 
 _ATTEMPTS_SHOWN = 10
@@ -42,7 +42,7 @@ admin.site.unregister(Endpoint)
 
 
 @admin.register(Endpoint)
-class EndpointPages(EndpointAdmin):
+class EndpointPages(MovesMany):
     """Adds to the endpoint's page what tells of its deliveries."""
 
     change_form_template = "admin/dispatch/endpoint/change_form.html"
