@@ -83,8 +83,8 @@ def _pending(delivery: Delivery, endpoint: Endpoint, now: datetime) -> tuple[Rea
             sentences += [endpoint.state_reason, f"That is so since {_time(endpoint.state_changed_at)}."]
         case Reason.BLOCKED | Reason.IN_LINE:
             facts["blocked_by"] = waiting.blocked_by
-        case Reason.RATE | Reason.CAP | Reason.THROTTLED | Reason.TAKEOVER | Reason.TURN if (
-            limits := limits_of(endpoint)
+        case Reason.RATE | Reason.CAP | Reason.THROTTLED | Reason.TAKEOVER | Reason.TURN if limits := limits_of(
+            endpoint
         ):
             facts["limits"] = limits
             sentences.append(f"Its endpoint gets {' and '.join(limits)}.")

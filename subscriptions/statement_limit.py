@@ -26,10 +26,24 @@ def at_most(seconds: float) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) == _CANCELLED:
+        if _is_cancelled(error):
             raise TookTooLong from error
         raise
     finally:
         if not connection.needs_rollback:
-            with connection.cursor() as cursor:
-                cursor.execute("RESET statement_timeout")
+            _reset()
+
+
+def _reset() -> None:
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("RESET statement_timeout")
+        except OperationalError as error:
+            # The time was over just as the statement before ended: then this one is given up in its place.
+            if not _is_cancelled(error):
+                raise
+            cursor.execute("RESET statement_timeout")
+
+
+def _is_cancelled(error: OperationalError) -> bool:
+    return getattr(error.__cause__, "sqlstate", None) == _CANCELLED

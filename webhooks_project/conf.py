@@ -222,6 +222,9 @@ class WebhookSettings:
     list_timeout: float = _setting(
         5, "Seconds that PostgreSQL may look for one page of a list in the admin, before it is asked to be narrowed."
     )
+    list_rows: int = _setting(
+        50_000, "Rows that one page of a list in the admin looks at, where it is filtered by what has no index."
+    )
     login_failures: int = _setting(
         10, "Failed logins to the admin, of one user from one address, after which both have to wait."
     )

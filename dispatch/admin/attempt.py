@@ -3,7 +3,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from dispatch.admin.filters import AttemptCodeClass, Period, endpoint, event_type, subscriber
+from dispatch.admin.filters import AttemptCodeClass, AttemptsOfEndpoint, AttemptsOfSubscriber, Period, event_type
 from dispatch.admin.links import endpoint_link, link
 from dispatch.admin.searching import SearchedList
 from dispatch.admin.text import code
@@ -30,9 +30,10 @@ class AttemptAdmin(ReadOnly, SearchedList[Attempt]):
         "outcome",
         AttemptCodeClass,
         event_type("delivery__event__type"),
-        subscriber("delivery__endpoint__subscriber"),
-        endpoint("delivery__endpoint"),
+        AttemptsOfSubscriber,
+        AttemptsOfEndpoint,
     ]
+    unserved = ("outcome__exact", "code")
     list_select_related = ["delivery__event", "delivery__endpoint"]
     search_fields = ["delivery__event__type__exact"]
     search_help_text = "Id of an attempt, delivery, event, endpoint or subscriber, uid, idempotency key or event type."

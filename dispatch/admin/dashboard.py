@@ -24,6 +24,11 @@ PERMISSION = "dispatch.view_delivery"
 _DISABLED_SHOWN = 5
 _REASONS = {
     "due": "Due now",
+    "rate": "Due, as the endpoint's rate limit allows",
+    "cap": "Due, as the endpoint's cap on requests in flight allows",
+    "order": "Behind another of an ordered endpoint",
+    "breaker": "Breaker open",
+    "retry_after": "Receiver asked to wait",
     "sending": "Being sent",
     "retry": "Until their next retry",
     "later": "Until they are due",

@@ -1,3 +1,5 @@
+from collections.abc import Collection
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -35,6 +37,7 @@ class DeliveryAdmin(ReadOnly, DeliveryVerbs, SearchedList[Delivery]):
         subscriber("endpoint__subscriber"),
         endpoint("endpoint"),
     ]
+    unserved = ("last_outcome__exact", "code")
     list_select_related = ["event", "endpoint__subscriber"]
     search_fields = ["event__type__exact"]
     search_help_text = "Id of a delivery, event, endpoint or subscriber, uid, idempotency key or event type."
@@ -51,6 +54,11 @@ class DeliveryAdmin(ReadOnly, DeliveryVerbs, SearchedList[Delivery]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).defer("event__payload")
+
+    def unserved_among(self, used: Collection[str]) -> Collection[str]:
+        # What has a status is found by it, and what an endpoint has by that, but not both at once.
+        is_of_some = not {"endpoint", "subscriber"}.isdisjoint(used)
+        return {*super().unserved_among(used), *({"status__exact"}.intersection(used) if is_of_some else ())}
 
     @admin.display
     def event_type(self, delivery: Delivery) -> SafeString:

@@ -18,6 +18,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from dispatch.admin.delivery_page import Shown, timeline
+from dispatch.admin.endpoint_moves import MovesMany
 from dispatch.models import Attempt, Delivery, EndpointHealth
 from dispatch.models.delivery import OUTCOME_CHOICES
 from dispatch.publish import PublishRefused, publish_test, wait_for_test
@@ -29,7 +30,6 @@ from dispatch.why import limits_of
 from subscriptions import patterns
 from subscriptions.admin.base import actor_of, is_id
 from subscriptions.admin.dressing import dress
-from subscriptions.admin.endpoint import EndpointAdmin
 from subscriptions.models import Endpoint, EndpointState, EndpointTls
 from subscriptions.models.endpoint_moves import Move, WrongState
 
@@ -47,7 +47,7 @@ admin.site.unregister(Endpoint)
 
 
 @admin.register(Endpoint)
-class EndpointPages(EndpointAdmin):
+class EndpointPages(MovesMany):
     """Adds to the endpoint's page what tells of its deliveries."""
 
     change_form_template = "admin/dispatch/endpoint/change_form.html"

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import TextFilter
 
+from dispatch.models import Delivery
 from dispatch.selection import first_id
 from subscriptions.admin.base import is_id
 from subscriptions.models import Subscriber
@@ -108,6 +109,32 @@ class _Endpoint(_Text):
 
     def read(self, text: str) -> str | None:
         return text if is_id("ep", text) else None
+
+
+# Of no more deliveries than these the attempts are found by their deliveries' ids; of more, by looking from the newest
+# attempt on, of which enough are theirs. Left to itself, PostgreSQL does that also for those that have hardly any.
+_FEW = 10_000
+
+
+class _OfDeliveries(_Text):
+    """Attempts for the deliveries that this filter lets through."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not (self.value() or "").strip():
+            return queryset
+        deliveries = super().queryset(request, Delivery.objects.order_by("-pk"))
+        few = list(deliveries.values_list("pk", flat=True)[: _FEW + 1])
+        if len(few) <= _FEW:
+            return queryset.filter(delivery__in=few)
+        return queryset.filter(**{f"delivery__{self.lookup}": self.read((self.value() or "").strip())})
+
+
+class AttemptsOfEndpoint(_OfDeliveries, _Endpoint):
+    lookup = "endpoint"
+
+
+class AttemptsOfSubscriber(_OfDeliveries, _Subscriber):
+    lookup = "endpoint__subscriber"
 
 
 def event_type(lookup: str) -> type[admin.ListFilter]:

@@ -105,7 +105,7 @@ class _Bulk(View):
         only = None if mine is None else Subscriber.objects.get(pk=mine)
         if dry_run:
             return Response({"count": bulk.count(self.action, filters, only=only)})
-        job = bulk.ask(self.action, filters, by=self.actor.name, only=only)
+        job = bulk.ask(self.action, filters, by=self.actor, only=only)
         return Response(BulkJobSerializer(job).data, status.HTTP_202_ACCEPTED)
 
 

@@ -39,19 +39,31 @@ _INSERT = f"INSERT INTO dispatch_rollup (period, start, endpoint, outcome, {', '
 _OR_ADD = " ON CONFLICT (period, start, endpoint, outcome) DO UPDATE SET " + ", ".join(
     f"{name} = dispatch_rollup.{name} + excluded.{name}" for name in _COUNTS
 )
-# Each pending delivery under one reason. An endpoint that lets nothing through comes before the time of the delivery.
+# Each pending delivery under one reason, the first that `dispatch.waiting` would name. What an endpoint with limits
+# lets through at this moment is known to Redis only: what is due there is counted as waiting for them.
 _WAITING = """
 SELECT reason, COUNT(*), MIN(due) FROM (
     SELECT CASE WHEN endpoint.state <> 'active' THEN endpoint.state
-                WHEN delivery.next_attempt_at <= %s THEN 'due'
-                WHEN delivery.attempt_count > 0 THEN 'retry'
-                ELSE 'later' END AS reason,
-           CASE WHEN endpoint.state = 'active' AND delivery.next_attempt_at <= %s
-                THEN delivery.next_attempt_at END AS due
+                WHEN health.closed_because <> 'retry_after' THEN 'breaker'
+                WHEN health.closed_until > %s THEN 'retry_after'
+                WHEN delivery.line IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM dispatch_delivery earlier
+                    WHERE earlier.endpoint_id = delivery.endpoint_id AND earlier.line IS NOT NULL
+                      AND earlier.line = delivery.line AND earlier.event_id < delivery.event_id) THEN 'order'
+                WHEN delivery.next_attempt_at > %s AND delivery.attempt_count > 0 THEN 'retry'
+                WHEN delivery.next_attempt_at > %s THEN 'later'
+                WHEN endpoint.rate_limit IS NOT NULL THEN 'rate'
+                WHEN endpoint.max_in_flight IS NOT NULL THEN 'cap'
+                ELSE 'due' END AS reason,
+           delivery.next_attempt_at AS due
     FROM dispatch_delivery delivery JOIN subscriptions_endpoint endpoint ON endpoint.id = delivery.endpoint_id
+    LEFT JOIN dispatch_endpointhealth health ON health.endpoint_id = endpoint.id AND health.closed_until IS NOT NULL
+         AND (endpoint.state_changed_at IS NULL OR health.noted_at >= endpoint.state_changed_at)
     WHERE delivery.status = 'pending'
 ) AS waiting GROUP BY reason
 """
+# Nothing but the workers and an endpoint's own limits keeps these waiting.
+_DUE = {"due", "rate", "cap"}
 
 
 class Counts(NamedTuple):
@@ -89,8 +101,8 @@ def add(period: Period, start: datetime, counted: Counted) -> None:
 
 def waiting(now: datetime) -> tuple[dict[str, int], datetime | None]:
     """Count pending deliveries by the reason why they wait, and say since when the oldest that could go is due."""
-    rows = execute(_WAITING, [now, now])
-    due = [to_time(row[2]) for row in rows if row[2] is not None]
+    rows = execute(_WAITING, [now, now, now])
+    due = [to_time(row[2]) for row in rows if row[0] in _DUE]
     return {row[0]: row[1] for row in rows}, min(due, default=None)
 
 

@@ -122,7 +122,7 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], RemovingAdmin[Endpoint], AccessV
         *ACCESS_FIELDSET[1]["fields"],
     ]
     inlines = [EventTypePatternInline, SigningSecretInline, TlsInline]
-    actions = ["pause", "resume", "disable", "challenge"]
+    actions = ["challenge"]
     add_form = NewEndpointForm
     add_fields = [
         "subscriber",

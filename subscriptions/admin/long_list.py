@@ -25,6 +25,8 @@ class KeysetPages(ChangeList):  # type: ignore[misc]  # Unfold has no types
 
     older: str | None = None
     newer: str | None = None
+    # Whether the page ends because so many rows were looked at, not because there are no more.
+    is_cut_short = False
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         found: dict[str, Any] = super().get_filters_params(params)
@@ -35,20 +37,27 @@ class KeysetPages(ChangeList):  # type: ignore[misc]  # Unfold has no types
 
     def get_results(self, request: HttpRequest) -> None:
         before, after = (self._row_named(request, name) for name in (_BEFORE, _AFTER))
+        edge = None
         try:
             with at_most(settings.WEBHOOKS.list_timeout):
-                rows = self._rows(before, after)
+                edge = self._edge(request, before, after)
+                rows = self._rows(before, after, edge)
         except TookTooLong:
             messages.error(request, _TOO_LONG.format(seconds=settings.WEBHOOKS.list_timeout))
             rows = []
         is_more = len(rows) > self.list_per_page
+        self.is_cut_short = edge is not None and not is_more
         rows = rows[: self.list_per_page]
         if after:
             rows.reverse()
-        if rows and (is_more or after):
-            self.older = self.get_query_string({_BEFORE: rows[-1].pk}, [_AFTER])
-        if rows and (before or (after and is_more)):
-            self.newer = self.get_query_string({_AFTER: rows[0].pk}, [_BEFORE])
+        # Where the next page in the same direction goes on, and that of the other one.
+        onward = (rows[0] if after else rows[-1]).pk if is_more else edge
+        back = (rows[-1] if after else rows[0]).pk if rows else None
+        older, newer = (back or after, onward) if after else (onward, (back or before) if before else None)
+        if older:
+            self.older = self.get_query_string({_BEFORE: older}, [_AFTER])
+        if newer:
+            self.newer = self.get_query_string({_AFTER: newer}, [_BEFORE])
         self.result_list = rows
         # Templates compare them to say how many there are, which nobody knows.
         self.result_count = self.full_result_count = len(rows)
@@ -59,12 +68,19 @@ class KeysetPages(ChangeList):  # type: ignore[misc]  # Unfold has no types
         """Return the address of the first page."""
         return str(self.get_query_string({}, [_BEFORE, _AFTER]))
 
-    def _rows(self, before: str | None, after: str | None) -> list[Model]:
-        queryset = self.queryset
-        if after:
-            queryset = queryset.filter(pk__gt=after).order_by("pk")
-        elif before:
-            queryset = queryset.filter(pk__lt=before)
+    def _edge(self, request: HttpRequest, before: str | None, after: str | None) -> str | None:
+        """Return the last row that this page may look at, or None if it may look at all."""
+        candidates = self.model_admin.candidates(request, self)
+        if candidates is None:
+            return None
+        most = settings.WEBHOOKS.list_rows
+        ids = _beyond(candidates, before, after).values_list("pk", flat=True)[most - 1 : most]
+        return next(iter(ids), None)
+
+    def _rows(self, before: str | None, after: str | None, edge: str | None) -> list[Model]:
+        queryset = _beyond(self.queryset, before, after)
+        if edge is not None:
+            queryset = queryset.filter(**{"pk__lte" if after else "pk__gte": edge})
         # One more than is shown tells whether there are more.
         return list(queryset[: self.list_per_page + 1])
 
@@ -73,6 +89,12 @@ class KeysetPages(ChangeList):  # type: ignore[misc]  # Unfold has no types
         if text is not None and not is_id(self.model._meta.pk.prefix, text):
             raise IncorrectLookupParameters
         return text
+
+
+def _beyond(queryset: QuerySet[Any], before: str | None, after: str | None) -> QuerySet[Any]:
+    if after:
+        return queryset.filter(pk__gt=after).order_by("pk")
+    return (queryset.filter(pk__lt=before) if before else queryset).order_by("-pk")
 
 
 class _Pages:
@@ -90,6 +112,10 @@ class LongListAdmin(NotDeletedHere[M]):
     list_filter_submit = True
     # What is chosen is what is seen: nobody knows how many rows there are elsewhere.
     list_disable_select_all = True
+
+    def candidates(self, request: HttpRequest, changes: KeysetPages) -> QuerySet[M] | None:
+        """Select what indexes find of what `changes` asks for, or return None where they find all of it."""
+        return None
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[KeysetPages]:
         return KeysetPages

@@ -11,7 +11,11 @@ class SubscriberSelect(AutocompleteSelect):
 
     def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
         attrs = super().build_attrs(base_attrs, extra_attrs)
-        return attrs | {"class": f"unfold-admin-autocomplete {attrs['class']}"}
+        # Without a text it has no name for those who cannot see it.
+        return attrs | {
+            "data-placeholder": "Choose a subscriber",
+            "class": f"unfold-admin-autocomplete {attrs['class']}",
+        }
 
     def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
         return super().optgroups(name, [text for text in value if not text or is_id("sub", text)], attrs)

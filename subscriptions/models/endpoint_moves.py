@@ -38,11 +38,21 @@ class WrongState(Exception):
     """An endpoint is not in a state from which it can be moved like this. The message says in which it is."""
 
 
+def states_for(move: Move) -> tuple[EndpointState, ...]:
+    """List the states from which an endpoint can be moved like this."""
+    return _FROM[move]
+
+
 def check_move(move: Move, state: EndpointState) -> None:
     """Raise `WrongState` unless an endpoint in this state can be moved like this."""
     if state not in _FROM[move]:
         allowed = " or ".join(_FROM[move])
         raise WrongState(f"Only an endpoint that is {allowed} can be {_DONE[move]}. This one is {state}.")
+
+
+def done(move: Move) -> str:
+    """Name what an endpoint is afterwards."""
+    return _DONE[move]
 
 
 def reason_of(move: Move, *, by: str) -> str:

@@ -39,6 +39,7 @@ def test_retries_what_the_list_shows(admin_client: Client):
         "total": 3,
         "passed": 0,
         "changed": 0,
+        "failed": 0,
         "is_over": False,
     }
     bulk.run()
@@ -47,6 +48,7 @@ def test_retries_what_the_list_shows(admin_client: Client):
         "total": 3,
         "passed": 3,
         "changed": 3,
+        "failed": 0,
         "is_over": True,
     }
     assert Delivery.objects.filter(status="pending").count() == 3

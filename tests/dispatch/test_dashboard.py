@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from dispatch import heartbeats, lanes, rollups
+from dispatch.models import Delivery, EndpointHealth
 from dispatch.states import Outcome
 from tests.admin_pages import page, text_of
 from tests.factories import AttemptFactory, DeliveryFactory, EndpointFactory
@@ -42,6 +43,47 @@ def test_shows_attempts_waiting_and_what_fails(admin_client: Client):
     assert (failing["name"], failing["subscriber"], failing["failed"], failing["attempts"]) == ("Billing", "Acme", 1, 2)
     assert failing["address"] == page(endpoint)
     assert admin_client.get(failing["list"]).context["cl"].result_count == 2
+
+
+def test_says_what_deliveries_wait_for(admin_client: Client):
+    now = timezone.now()
+    past, future = now - timedelta(minutes=5), now + timedelta(hours=1)
+    DeliveryFactory(next_attempt_at=past)
+    DeliveryFactory.create_batch(2, next_attempt_at=future)
+    DeliveryFactory(next_attempt_at=future, attempt_count=1)
+    DeliveryFactory(endpoint__state="paused")
+    DeliveryFactory(endpoint__rate_limit=5, next_attempt_at=past - timedelta(minutes=5))
+    DeliveryFactory(endpoint__rate_limit=5, next_attempt_at=future)
+    DeliveryFactory(endpoint__max_in_flight=1)
+    ordered = EndpointFactory(ordered=True)
+    DeliveryFactory.create_batch(3, endpoint=ordered, line="", next_attempt_at=past)
+    DeliveryFactory(endpoint=ordered, line="another", next_attempt_at=past)
+    for because, until, state_changed_at in (
+        ("breaker", past, None),
+        ("retry_after", future, past),
+        # Both are over: the receiver's time, and what was before somebody resumed the endpoint.
+        ("retry_after", past, None),
+        ("breaker", future, future),
+    ):
+        closed = DeliveryFactory(endpoint__state_changed_at=state_changed_at, next_attempt_at=past).endpoint
+        EndpointHealth.objects.create(endpoint=closed, noted_at=now, closed_until=until, closed_because=because)
+    rollups.run(now)
+    data = shown(admin_client)
+    assert {each["label"]: each["deliveries"] for each in data["waiting"]["reasons"]} == {
+        "Due now": 5,
+        "Until they are due": 3,
+        "Until their next retry": 1,
+        "Endpoint paused": 1,
+        "Due, as the endpoint's rate limit allows": 1,
+        "Due, as the endpoint's cap on requests in flight allows": 1,
+        "Behind another of an ordered endpoint": 2,
+        "Breaker open": 1,
+        "Receiver asked to wait": 1,
+    }
+    assert data["waiting"]["total"] == 16
+    oldest = Delivery.objects.filter(endpoint__max_in_flight=1).get().next_attempt_at
+    assert oldest is not None
+    assert data["waiting"]["oldest_due_seconds"] == pytest.approx((now - oldest).total_seconds(), abs=30)
 
 
 @pytest.mark.parametrize(("span", "bar", "bars"), [("1h", "minute", 61), ("24h", "hour", 25), ("7d", "hour", 169)])

@@ -1,5 +1,6 @@
 """Lists in the admin that stay as fast as they are however many rows there are."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import time_machine
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from dispatch.models import Attempt, Delivery, Event
 from subscriptions import statement_limit
@@ -57,6 +59,42 @@ def test_a_page_after_nothing_leads_back_to_the_list(admin_client: Client):
     assert admin_client.get(page(Delivery, "changelist"), {"before": "dlv_x"}).status_code == 302
 
 
+class TestWhatNoIndexServes:
+    """Such a page looks at a bounded number of rows, and leads on where there may be more."""
+
+    @pytest.fixture(autouse=True)
+    def three_are_looked_at(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings.WEBHOOKS = replace(settings.WEBHOOKS, list_rows=3)
+        monkeypatch.setattr("subscriptions.admin.base.RecordAdmin.list_per_page", 2)
+
+    def test_every_row_is_found_by_going_on(self, admin_client: Client):
+        endpoint = EndpointFactory()
+        rare = {"last_outcome": "timeout", "endpoint": endpoint}
+        first = DeliveryFactory(**rare)
+        others = DeliveryFactory.create_batch(7, endpoint=endpoint, last_outcome="success")
+        last = DeliveryFactory(**rare)
+        for query in ("?last_outcome__exact=timeout", f"?last_outcome__exact=timeout&endpoint={endpoint.pk}"):
+            assert pages_from(admin_client, Delivery, query, "older") == [[last], [], [first], []]
+            back = f"{query}&after={others[0].pk}"
+            assert pages_from(admin_client, Delivery, back, "newer") == [[], [], [last]]
+        text = text_of(admin_client.get(page(Delivery, "changelist") + query))
+        assert "One page looks at a limited number of rows at most" in text
+        assert f"before={others[5].pk}" in text
+
+    def test_an_endpoints_failures_are_looked_for_among_its_deliveries(self, admin_client: Client):
+        failed = DeliveryFactory(status="failed", next_attempt_at=None)
+        DeliveryFactory.create_batch(3, endpoint=failed.endpoint)
+        DeliveryFactory.create_batch(3)
+        query = f"?status__exact=failed&endpoint={failed.endpoint_id}"
+        assert pages_from(admin_client, Delivery, query, "older") == [[], [failed]]
+        assert pages_from(admin_client, Delivery, "?status__exact=failed", "older") == [[failed]]
+
+    def test_attempts_are_no_different(self, admin_client: Client):
+        first = AttemptFactory(status_code=503, outcome="http_error")
+        AttemptFactory.create_batch(4)
+        assert pages_from(admin_client, Attempt, "?code=5", "older") == [[], [first]]
+
+
 class TestFilters:
     @pytest.fixture
     def attempt(self) -> Attempt:
@@ -94,6 +132,15 @@ class TestFilters:
         query = {"endpoint": attempt.delivery.endpoint_id}
         assert listed(admin_client, Delivery, **query) == [attempt.delivery]
         assert listed(admin_client, Attempt, **query) == [attempt]
+
+    def test_attempts_by_endpoint_and_subscriber_however_many(
+        self, admin_client: Client, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+    ):
+        second = AttemptFactory(delivery__endpoint=attempt.delivery.endpoint)
+        for few in (10, 1):
+            monkeypatch.setattr("dispatch.admin.filters._FEW", few)
+            for query in ({"endpoint": attempt.delivery.endpoint_id}, {"subscriber": "acme"}):
+                assert listed(admin_client, Attempt, **query) == [second, attempt]
 
     def test_by_no_answer(self, admin_client: Client, attempt: Attempt):
         none = AttemptFactory(outcome="timeout", status_code=None)
@@ -138,6 +185,22 @@ class TestTimeLimit:
     def test_ends_what_takes_too_long_and_nothing_else(self):
         with pytest.raises(statement_limit.TookTooLong), statement_limit.at_most(0.05), connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(10)")
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == ("0",)
+
+    def test_a_time_that_is_over_as_a_statement_ends_is_nobodys_trouble(self):
+        refused = []
+
+        def refuse_once(execute: Any, sql: str, *rest: Any) -> Any:
+            if sql.startswith("RESET") and not refused:
+                refused.append(sql)
+                return execute("SET statement_timeout = 1; SELECT pg_sleep(10)", *rest)
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(refuse_once), statement_limit.at_most(5):
+            assert not Event.objects.exists()
+        assert refused
         with connection.cursor() as cursor:
             cursor.execute("SHOW statement_timeout")
             assert cursor.fetchone() == ("0",)

@@ -25,9 +25,11 @@ def seed(*arguments: str) -> str:
 
 def test_makes_as_many_deliveries_as_asked_for_with_attempts_that_fit(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("dispatch.management.commands.seed_demo._BATCH", 100)
+    monkeypatch.setattr("dispatch.management.commands.seed_demo._TOLD_EVERY", 100)
     said = seed("--deliveries", "150", "--days", "1")
     now = timezone.now()
-    assert "150 deliveries" in said
+    assert " of 150 deliveries\n" in said
+    assert "150 deliveries and" in said
     assert Delivery.objects.count() == 150
     counted = Delivery.objects.annotate(made=Count("attempts"))
     assert not counted.exclude(made=F("attempt_count")).exists()

@@ -7,7 +7,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from subscriptions.models import AuditEntry, Endpoint, SigningSecret
-from tests.admin_pages import errors_of, formset, messages_of, page, run_action, text_of
+from tests.admin_pages import errors_of, formset, messages_of, page, text_of
 from tests.factories import (
     EndpointFactory,
     EventTypePatternFactory,
@@ -268,11 +268,11 @@ class TestChangingAnEndpoint:
             ("resume", "active", ""),
         ],
     )
-    def test_it_is_paused_resumed_and_disabled_by_actions(
+    def test_it_is_paused_resumed_and_disabled_on_its_page(
         self, admin_client: Client, endpoint: Endpoint, action: str, state: str, reason: str
     ):
         others = EndpointFactory()
-        response = run_action(admin_client, action, endpoint)
+        response = admin_client.post(page(endpoint, action))
         endpoint.refresh_from_db()
         assert messages_of(response) == [f"Now {state}: 1."]
         assert (endpoint.state, endpoint.state_reason) == (state, reason)

@@ -92,6 +92,7 @@ FIELDS += [
     ("egress_ips", (), "192.0.2.7,2001:db8::/64", (ip_network("192.0.2.7/32"), ip_network("2001:db8::/64"))),
     ("rollup_interval", 15, "5", 5.0),
     ("list_timeout", 5, "2", 2.0),
+    ("list_rows", 50_000, "1000", 1000),
     ("login_failures", 10, "3", 3),
     ("login_pause", 900, "60", 60.0),
     ("password_grace", 300, "60", 60.0),

@@ -32,6 +32,7 @@ from subscriptions.payload_format import PayloadFormat
 
 _SEED = 1
 _BATCH = 20_000
+_TOLD_EVERY = 500_000
 # Every so many endpoints one is paused, and one was disabled by the dispatcher.
 _PAUSED_EVERY = 23
 _DISABLED_EVERY = 31
@@ -81,11 +82,18 @@ class Command(BaseCommand):
             Loader(Attempt, ATTEMPT_COLUMNS),
         )
         task = progress.add_task("Deliveries", total=deliveries)
+        made, told = 0, 0
         for rows in past.batches(deliveries, size=_BATCH):
             with transaction.atomic():
                 for loader, part in zip(loaders, rows, strict=True):
                     loader.load(part)
-            progress.advance(task, len(rows.deliveries))
+            made += len(rows.deliveries)
+            progress.update(task, completed=made)
+            # Where a bar is not drawn anew, one is told all the same how far it is.
+            if not progress.console.is_terminal and made - told >= _TOLD_EVERY:
+                told = made
+                self.stdout.write(f"{made:,} of {deliveries:,} deliveries")
+                self.stdout.flush()
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("ANALYZE")

@@ -17,9 +17,11 @@
       root.querySelector("progress").value = done;
       part("status").textContent = job.status[0].toUpperCase() + job.status.slice(1);
       part("status").className = `wd-status wd-status-${job.status}`;
-      part("text").textContent = `${Math.floor((100 * done) / total)} %: ${job.passed} of ${job.total} looked at, ${job.changed} changed.`;
+      part("text").textContent = `${Math.floor((100 * done) / total)} %: ${job.passed} of ${job.total} looked at, ${job.changed} changed${job.failed ? `, ${job.failed} failed` : ""}.`;
       if (job.is_over) {
         root.querySelector("form")?.remove();
+        // What could not be done stands on the page, not in this answer.
+        if (job.failed && root.dataset.status === "running") location.reload();
         return;
       }
     } catch (error) {
