@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -117,7 +118,10 @@ class EndpointPages(MovesMany):
             "success_rate": None if seen.success_rate is None else f"{100 * seen.success_rate:.1f} %",
             "traffic": seen,
             "waiting": f"{_COUNTED:,} and more" if waiting > _COUNTED else f"{waiting:,}",
-            "oldest": pending.order_by("next_attempt_at").values_list("next_attempt_at", flat=True).first(),
+            "oldest": _outside_lines(endpoint, pending)
+            .order_by("next_attempt_at")
+            .values_list("next_attempt_at", flat=True)
+            .first(),
             "attempts": attempts.order_by("-pk").defer("response_headers", "response_body")[:_ATTEMPTS_SHOWN],
             "facts": _facts(endpoint),
             "snippets": snippets(endpoint.schemes),
@@ -128,6 +132,11 @@ class EndpointPages(MovesMany):
             "may_enable": may_change and endpoint.state == EndpointState.DISABLED,
             "may_disable": may_change and endpoint.state != EndpointState.DISABLED,
         }
+
+
+def _outside_lines(endpoint: Endpoint, pending: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Leave out what stands in line where nothing does, so that the index of what is due serves."""
+    return pending if endpoint.ordered else pending.filter(line__isnull=True)
 
 
 def _test(request: HttpRequest, endpoint: Endpoint) -> Shown | None:

@@ -1,11 +1,9 @@
-from collections import Counter
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -21,7 +19,7 @@ from subscriptions.admin.removing import RemovingAdmin
 from subscriptions.admin.signature_schemes_form import OWN_FIELDS, OWN_FIELDSET
 from subscriptions.admin.subscriber_select import SubscriberSelect
 from subscriptions.admin.typed import BaseInlineFormSet, ModelForm
-from subscriptions.models import Endpoint, EndpointState, EventTypePattern
+from subscriptions.models import Endpoint, EventTypePattern
 from subscriptions.models.flow_control import FLOW_FIELDS
 from subscriptions.signing_secrets import Kind
 
@@ -176,29 +174,6 @@ class EndpointAdmin(RegisteringAdmin[Endpoint], RemovingAdmin[Endpoint], AccessV
         if change and "url" in form.changed_data:
             obj.note_new_url(now=timezone.now())
         _warn(request, obj)
-
-    @admin.action(description="Pause: deliveries wait", permissions=["change"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
-        self._change_state(request, queryset, EndpointState.PAUSED, reason=f"Paused by {request.user}.")
-
-    @admin.action(description="Resume: deliveries go out again", permissions=["change"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
-        self._change_state(request, queryset, EndpointState.ACTIVE, reason="")
-
-    @admin.action(description="Disable: deliveries are cancelled", permissions=["change"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
-        self._change_state(request, queryset, EndpointState.DISABLED, reason=f"Disabled by {request.user}.")
-
-    def _change_state(
-        self, request: HttpRequest, queryset: QuerySet[Endpoint], state: EndpointState, *, reason: str
-    ) -> None:
-        endpoints = list(queryset)
-        for endpoint in endpoints:
-            endpoint.change_state(state, reason=reason, now=timezone.now(), by=actor_of(request))
-            self.log_change(request, endpoint, f"Now {endpoint.state}.")
-        # One that still has to answer its challenge is not active, but unverified again.
-        for now, number in Counter(endpoint.state for endpoint in endpoints).items():
-            self.message_user(request, f"Now {now}: {number}.", messages.SUCCESS)
 
 
 def _warn(request: HttpRequest, endpoint: Endpoint) -> None:

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from tests.browser.running import MARKS, READY_SECONDS, Receiver, shoot
+from tests.browser.running import MARKS, READY_SECONDS, SCREENSHOTS, Receiver, shoot
 
 pytestmark = MARKS
 
