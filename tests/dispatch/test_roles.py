@@ -66,7 +66,7 @@ def test_viewers_change_nothing(endpoint: Endpoint):
 
 def test_operators_pause_but_see_no_secret(endpoint: Endpoint):
     client = logged_in(OPERATOR)
-    assert messages_of(client.post(page(endpoint, "pause"))) == ["Now paused: 1."]
+    assert messages_of(client.post(page(endpoint, "pause"))) == ["It is paused now."]
     assert "whsec_AAEC" not in text_of(client.get(page(endpoint)))
     secret = endpoint.signing_secrets.get()
     for verb, arguments in (("rotate", []), ("reveal", [secret.pk]), ("expire", [secret.pk])):

@@ -261,21 +261,18 @@ class TestChangingAnEndpoint:
         assert "my-shared-secret" not in text_of(response)
 
     @pytest.mark.parametrize(
-        ("action", "state", "reason"),
-        [
-            ("pause", "paused", "Paused by admin."),
-            ("disable", "disabled", "Disabled by admin."),
-            ("resume", "active", ""),
-        ],
+        ("before", "action", "state"),
+        [("active", "pause", "paused"), ("active", "disable", "disabled"), ("paused", "resume", "active")],
     )
     def test_it_is_paused_resumed_and_disabled_on_its_page(
-        self, admin_client: Client, endpoint: Endpoint, action: str, state: str, reason: str
+        self, admin_client: Client, endpoint: Endpoint, before: str, action: str, state: str
     ):
         others = EndpointFactory()
+        Endpoint.objects.filter(pk=endpoint.pk).update(state=before)
         response = admin_client.post(page(endpoint, action))
         endpoint.refresh_from_db()
-        assert messages_of(response) == [f"Now {state}: 1."]
-        assert (endpoint.state, endpoint.state_reason) == (state, reason)
+        assert messages_of(response) == [f"It is {state} now."]
+        assert endpoint.state == state
         assert endpoint.state_changed_at is not None
         assert LogEntry.objects.get().get_change_message() == f"Now {state}."
         others.refresh_from_db()
