@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.forms import Media
 
 from subscriptions.admin.base import is_id
 
@@ -11,11 +12,14 @@ class SubscriberSelect(AutocompleteSelect):
 
     def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
         attrs = super().build_attrs(base_attrs, extra_attrs)
-        # Without a text it has no name for those who cannot see it.
         return attrs | {
             "data-placeholder": "Choose a subscriber",
             "class": f"unfold-admin-autocomplete {attrs['class']}",
         }
+
+    @property
+    def media(self) -> Media:
+        return super().media + Media(js=["subscriptions/name_selects.js"])
 
     def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
         return super().optgroups(name, [text for text in value if not text or is_id("sub", text)], attrs)

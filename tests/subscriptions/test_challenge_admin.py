@@ -68,7 +68,7 @@ def test_others_are_not_challenged_and_told_so(admin_client: Client):
 def test_resuming_does_not_get_around_the_challenge(admin_client: Client, endpoint: Endpoint):
     admin_client.post(page(endpoint, "pause"))
     response = admin_client.post(page(endpoint, "resume"))
-    assert messages_of(response) == ["Now paused: 1.", "Now unverified: 1."]
+    assert messages_of(response) == ["It is paused now.", "It is unverified now."]
     endpoint.refresh_from_db()
     assert endpoint.state == "unverified"
 
