@@ -19,7 +19,7 @@ class SubscriberSelect(AutocompleteSelect):
 
     @property
     def media(self) -> Media:
-        return super().media + Media(js=["subscriptions/name_selects.js"])
+        return super().media + Media(js=["admin/js/autocomplete.js", "subscriptions/name_selects.js"])
 
     def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
         return super().optgroups(name, [text for text in value if not text or is_id("sub", text)], attrs)
