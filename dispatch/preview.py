@@ -72,16 +72,19 @@ def preview(wanted: Wanted, *, now: datetime, signed_for: Actor | None) -> Previ
     of_type = Endpoint.objects.filter(event_type_patterns__pattern__in=patterns.patterns_matching(event.type))
     looked_at = list(endpoints.filter(pk__in=of_type.values("pk"))[: _LOOKED_AT + 1])
     has_more = len(looked_at) > _LOOKED_AT
-    unwanted = {endpoint.pk: why_unwanted(event, endpoint) for endpoint in looked_at[:_LOOKED_AT]}
-    matching = [endpoint for endpoint in looked_at[:_LOOKED_AT] if unwanted[endpoint.pk] is None]
-    by_channels = [endpoint for endpoint in looked_at[:_LOOKED_AT] if unwanted[endpoint.pk] is not None]
-    by_type = list(endpoints.exclude(pk__in=of_type.values("pk"))[:SHOWN])
+    unwanted = [(endpoint, why_unwanted(event, endpoint)) for endpoint in looked_at[:_LOOKED_AT]]
+    matching = [endpoint for endpoint, answer in unwanted if answer is None]
+    by_channels = [(endpoint, answer) for endpoint, answer in unwanted if answer is not None]
+    by_type = [(each, why_unwanted(event, each)) for each in endpoints.exclude(pk__in=of_type.values("pk"))[:SHOWN]]
     return Preview(
         event,
         len(matching),
         has_more,
         _prospects(event, matching[:SHOWN], now, signed_for),
-        [_unwanting(event, endpoint) for endpoint in (by_channels + by_type)[:SHOWN]],
+        [
+            Prospect(endpoint, answer.sentence if answer else "")
+            for endpoint, answer in [*by_channels, *by_type][:SHOWN]
+        ],
         _unfit(wanted),
     )
 
@@ -130,11 +133,6 @@ def _prospect(
         shown |= signature_headers(snapshot.signer, message_id=event.pk, timestamp=timestamp, body=body)
         audit.record(audit.Action.REVEALED, endpoint, by=signed_for, detail="The preview of an event, signed.")
     return Prospect(endpoint, sentence, head.url, list(shown.items()), body.decode())
-
-
-def _unwanting(event: Event, endpoint: Endpoint) -> Prospect:
-    answer = why_unwanted(event, endpoint)
-    return Prospect(endpoint, "" if answer is None else answer.sentence)
 
 
 def _fate(event: Event, endpoint: Endpoint, now: datetime) -> str:

@@ -82,6 +82,11 @@ def publish_event(
     payload, and `IdempotencyConflict` where the key belongs to another event.
     """
     wanted = Wanted(event_type, data, subscriber, idempotency_key, deliver_after, channels, ordering_key)
+    return publish_wanted(wanted, now=now)
+
+
+def publish_wanted(wanted: Wanted, *, now: datetime | None = None) -> Published:
+    """Publish an event as `publish_event` does. Raises as that does."""
     [published] = publish_events([wanted], now=now)
     if isinstance(published, PublishRefused):
         raise published

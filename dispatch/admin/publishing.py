@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from dispatch.admin.links import address
 from dispatch.models import Event
 from dispatch.preview import Preview, preview
-from dispatch.publish import MAX_IDEMPOTENCY_KEY_LENGTH, Published, PublishRefused, Wanted, publish_event
+from dispatch.publish import MAX_IDEMPOTENCY_KEY_LENGTH, Published, PublishRefused, Wanted, publish_wanted
 from subscriptions import patterns
 from subscriptions.admin.base import RecordAdmin, actor_of
 from subscriptions.admin.delivery_settings_form import WordsField
@@ -35,7 +35,7 @@ _ANY = "{}"
 
 
 class PublishForm(forms.Form):
-    """An event as `publish_event` takes it."""
+    """An event as it is published."""
 
     type = forms.CharField(
         label="Event type",
@@ -158,15 +158,7 @@ class PublishPages(RecordAdmin[Event]):
 
     def _published(self, request: HttpRequest, wanted: Wanted) -> Published:
         with transaction.atomic():
-            published = publish_event(
-                wanted.event_type,
-                wanted.data,
-                subscriber=wanted.subscriber,
-                idempotency_key=wanted.idempotency_key,
-                deliver_after=wanted.deliver_after,
-                channels=wanted.channels,
-                ordering_key=wanted.ordering_key,
-            )
+            published = publish_wanted(wanted)
             if published.created:
                 self.log_addition(request, published.event, [{"added": {}}])
         return published
