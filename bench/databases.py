@@ -1,10 +1,11 @@
 """The databases of a run. Each measurement begins with a new, empty one, as an installation does."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -52,6 +53,19 @@ def renew(environment: Mapping[str, str]) -> None:
         return
     _administer(server_url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", _name(url))
     _administer(server_url, "CREATE DATABASE {} TEMPLATE {}", _name(url), _name(_template(url)))
+
+
+@contextlib.contextmanager
+def copied(environment: Mapping[str, str]) -> Iterator[str]:
+    """Give the block the name of a copy of the database, on the same server. Nobody may be connected to it."""
+    url, server_url = _urls(environment)
+    name = f"{_name(url)}_copy"
+    _administer(server_url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    _administer(server_url, "CREATE DATABASE {} TEMPLATE {}", name, _name(url))
+    try:
+        yield name
+    finally:
+        _administer(server_url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
 
 def drop(environment: Mapping[str, str]) -> None:

@@ -2,10 +2,12 @@
 
 The same million waits for 500 endpoints behind one kind of gate after the other: they are paused, disabled with what
 comes kept, have an open breaker, are over their rate limit, are ordered. Claims take 200 deliveries of 20 other
-endpoints each, which nobody has claimed from before.
+endpoints each, which nobody has claimed from before. Each is made twice in a row: there, and in a copy of the database
+from before the million, so that what else happens to the machine happens to both.
 """
 
 import contextlib
+import os
 import statistics
 import time
 import uuid
@@ -13,9 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from bench import BenchError, accounting, seeding
+from bench import BenchError, accounting, databases, seeding
 from bench.lab import Lab, surroundings
 from bench.rows import Row, row
 from bench.seeding import World
@@ -39,28 +42,37 @@ class _Claims(NamedTuple):
     costs: list[float]
 
 
+class _Side(NamedTuple):
+    """A database that is claimed from. `used` tells how many seconds of CPU we and it have taken."""
+
+    connection: BaseDatabaseWrapper
+    used: Callable[[], float]
+
+
 def run(lab: Lab) -> Iterator[Row]:
-    rounds = lab.size.pick(30, 100)
+    rounds = lab.size.pick(30, 200)
     waiting = lab.size.pick(50_000, 1_000_000)
     with lab.installation(hosts=1) as installation:
-        plan_once(None, connection)
         # Each phase claims from endpoints of its own, whose part of the index nobody has touched.
-        free = (1 + len(_CLOSE)) * _LANES
+        free = len(_CLOSE) * _LANES
         world = seeding.endpoints(free + _GATED, url=installation.url("'now'"))
         seeding.deliveries(world, free * (rounds + 1) * _PER_LANE, endpoint=f"n % {free}")
         keys = _endpoint_ids(world)
-        lab.say("gated: claims with nothing else pending")
-        alone = _claims(keys[:_LANES], rounds)
-        yield _row(alone, "none waiting")
-        lab.say(f"gated: writing {waiting:,} deliveries that wait")
-        seeding.deliveries(world, waiting, endpoint=f"{free} + n % {_GATED}")
-        for number, (kind, close) in enumerate(_CLOSE.items(), start=1):
-            lab.say(f"gated: claims beside {kind} endpoints")
-            close(keys[free:])
-            beside = _claims(keys[number * _LANES : (number + 1) * _LANES], rounds)
-            ratio = statistics.median(beside.costs) / statistics.median(alone.costs)
-            notes = [f"{ratio:.2f} times what it costs alone"]
-            yield _row(beside, f"{waiting:,} {kind}", ratio=ratio, sweep_ms=_sweep(), notes=notes)
+        lab.say("gated: copying the database")
+        connections.close_all()
+        with databases.copied(os.environ) as copy, _connected(copy) as elsewhere:
+            lab.say(f"gated: writing {waiting:,} deliveries that wait")
+            seeding.deliveries(world, waiting, endpoint=f"{free} + n % {_GATED}")
+            alone, beside = _side(elsewhere), _side(connections[DEFAULT_DB_ALIAS])
+            for number, (kind, close) in enumerate(_CLOSE.items()):
+                lab.say(f"gated: claims beside {kind} endpoints")
+                close(keys[free:])
+                rooms = {ids.decode("ep", key): _PER_LANE for key in keys[number * _LANES : (number + 1) * _LANES]}
+                claims = _claims([alone, beside], rooms, rounds)
+                ratio = statistics.median(claims[1].costs) / statistics.median(claims[0].costs)
+                notes = [f"{ratio:.2f} times what it costs alone"]
+                yield _row(claims[0], f"none waiting ({kind})")
+                yield _row(claims[1], f"{waiting:,} {kind}", ratio=ratio, sweep_ms=_sweep(), notes=notes)
 
 
 def _row(claims: _Claims, variant: str, **figures: object) -> Row:
@@ -75,20 +87,57 @@ def _row(claims: _Claims, variant: str, **figures: object) -> Row:
     )
 
 
-def _claims(keys: Sequence[str], rounds: int) -> _Claims:
-    """Claim 200 again and again, and leave out the first, which is planned."""
-    rooms = {ids.decode("ep", key): _PER_LANE for key in keys}
-    _settle()
-    used = _used()
-    claims = _Claims([], [])
-    for _ in range(rounds + 1):
-        started_at, used_before = time.perf_counter(), used()
+def _claims(sides: Sequence[_Side], rooms: Mapping[uuid.UUID, int], rounds: int) -> Sequence[_Claims]:
+    """Claim 200 again and again, from each side in turn, and leave out the first, which is planned."""
+    claims = [_Claims([], []) for _ in sides]
+    for side in sides:
+        with _used_by_default(side.connection):
+            _settle()
+    for number in range(rounds + 1):
+        # Whoever is second may find the caches better, or worse, than whoever is first.
+        for each in (0, 1) if number % 2 else (1, 0):
+            seconds, cost = _claim(sides[each], rooms)
+            if number:
+                claims[each].seconds.append(seconds)
+                claims[each].costs.append(cost)
+    return claims
+
+
+def _claim(side: _Side, rooms: Mapping[uuid.UUID, int]) -> tuple[float, float]:
+    with _used_by_default(side.connection):
+        started_at, used_before = time.perf_counter(), side.used()
         claimed = outbox.claim(rooms, now=datetime.now(UTC), lease=3600, worker=_WORKER)
-        claims.seconds.append(time.perf_counter() - started_at)
-        claims.costs.append(used() - used_before)
-        if len(claimed.claims) != _LANES * _PER_LANE:
-            raise BenchError(f"A claim took {len(claimed.claims)} deliveries instead of {_LANES * _PER_LANE}.")
-    return _Claims(claims.seconds[1:], claims.costs[1:])
+        took = time.perf_counter() - started_at, side.used() - used_before
+    if len(claimed.claims) != _LANES * _PER_LANE:
+        raise BenchError(f"A claim took {len(claimed.claims)} deliveries instead of {_LANES * _PER_LANE}.")
+    return took
+
+
+@contextlib.contextmanager
+def _connected(database: str) -> Iterator[BaseDatabaseWrapper]:
+    """Give the block a connection to another database of the server."""
+    other = connections[DEFAULT_DB_ALIAS].copy()
+    other.settings_dict["NAME"] = database
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+@contextlib.contextmanager
+def _used_by_default(wrapper: BaseDatabaseWrapper) -> Iterator[None]:
+    before = connections[DEFAULT_DB_ALIAS]
+    connections[DEFAULT_DB_ALIAS] = wrapper
+    try:
+        yield
+    finally:
+        connections[DEFAULT_DB_ALIAS] = before
+
+
+def _side(wrapper: BaseDatabaseWrapper) -> _Side:
+    plan_once(None, wrapper)
+    with _used_by_default(wrapper):
+        return _Side(wrapper, _used())
 
 
 def _settle() -> None:
