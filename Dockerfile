@@ -32,8 +32,7 @@ CMD ["granian", "--interface", "wsgi", "webhooks_project.wsgi:application", \
      "--http", "1", \
      "--no-ws", \
      "--workers", "2", \
-     "--blocking-threads", "8", \
-     "--access-log"]
+     "--blocking-threads", "8"]
 
 # For the default command. Shows that a request is answered, and that it reached the database and Redis. Its Host is
 # 127.0.0.1, so ALLOWED_HOSTS must contain that. The other services replace this check by their own.

@@ -18,7 +18,8 @@ from webhooks_project.stack.services import ROOT, web_server
 
 EVENTS = "/api/v1/events/"
 BATCH = "/api/v1/events/batch/"
-_CONNECTIONS = "4"
+# As many as it answers at a time.
+_CONNECTIONS = "8"
 _READY_SECONDS = 60
 
 # A request of the API: its path and its body.

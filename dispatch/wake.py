@@ -42,8 +42,10 @@ DELIVERIES = "deliveries"
 HOUSEKEEPING = "housekeeping"
 # How long a message that calls a pump may be on its way before another one is sent.
 _CALL_SECONDS = 5.0
-# Between two rounds of a process: a publisher in a hurry has many events rung in one.
+# Between two rounds of a process, for each time that it was asked meanwhile: a publisher in a hurry has many events
+# rung in one, and one who publishes now and then waits for none.
 _PAUSE_SECONDS = 0.005
+_LONGEST_PAUSE = 0.02
 
 
 class _Breaker:
@@ -61,6 +63,7 @@ class _Ringer:
     def __init__(self) -> None:
         # Lanes, and whether their gates are to be looked at anew.
         self._wanted: dict[uuid.UUID, bool] = {}
+        self._asked = 0
         self._is_wanted = threading.Event()
         self._lock = threading.Lock()
         self._round = threading.Lock()
@@ -71,29 +74,33 @@ class _Ringer:
         with self._lock:
             for each in endpoint_ids:
                 self._wanted[each] = anew or self._wanted.get(each, False)
+            self._asked += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
                 self._thread.start()
         self._is_wanted.set()
 
-    def ring(self) -> None:
-        """Ring what was asked for, after the round that is under way."""
+    def ring(self) -> int:
+        """Ring what was asked for, after the round that is under way. Return how often it was."""
         with self._round:
             with self._lock:
                 wanted, self._wanted = self._wanted, {}
+                asked, self._asked = self._asked, 0
             if wanted:
                 _try(lambda: _ring_and_call(wanted))
+        return asked
 
     def _run(self) -> None:
         while True:
             self._is_wanted.wait()
             self._is_wanted.clear()
+            asked = 1
             try:
-                self.ring()
+                asked = self.ring()
             except Exception:
                 # Without this thread the process would ring nothing any more.
                 logger.exception("lanes were not rung, the sweep will do it")
-            time.sleep(_PAUSE_SECONDS)
+            time.sleep(min(asked * _PAUSE_SECONDS, _LONGEST_PAUSE))
 
 
 _ringer = _Ringer()

@@ -77,7 +77,7 @@ def web_server(host: str, port: int, *, workers: int) -> list[str]:
     """Return the command that serves the API and the admin, with so many processes."""
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "webhooks_project.wsgi:application"),
-        *("--host", host, "--port", str(port), "--http", "1", "--no-ws", "--access-log"),
+        *("--host", host, "--port", str(port), "--http", "1", "--no-ws"),
         *("--workers", str(workers), "--blocking-threads", str(_WEB_THREADS), "--workers-kill-timeout", "3"),
     ]
 
