@@ -52,7 +52,7 @@ class Target:
     path: str = field(repr=False)
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=4_000)
 def target_of(url: str) -> Target:
     """Read an http or https URL. Raises `urllib3.exceptions.LocationParseError` for any other text."""
     try:

@@ -20,8 +20,8 @@ from subscriptions.payload_format import PayloadFormat
 ID, TIMESTAMP = "{id}", "{timestamp}"
 _SHOWN = frozenset({"accept-encoding", "content-type", "user-agent"})
 _AUTHORIZATION = ("Authorization", MASK)
-# Endpoints that one process sends to in turn.
-_REMEMBERED = 10_000
+# Hosts that one process sends to in turn.
+_REMEMBERED = 2_000
 
 
 class Head(NamedTuple):
@@ -51,7 +51,7 @@ def head_of(
             if not (has_token and name.lower() == "authorization")
         ]
     )
-    return _head(url, (*kept, _AUTHORIZATION) if has_token else kept, payload_format)
+    return _head(shortened(url), (*kept, _AUTHORIZATION) if has_token else kept, payload_format)
 
 
 def as_sent(
@@ -70,7 +70,6 @@ def timestamp_of(moment: datetime) -> int:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _head(url: str, headers: tuple[tuple[str, str], ...], payload_format: PayloadFormat) -> Head:
-    shown = shortened(url)
+def _head(shown: str, headers: tuple[tuple[str, str], ...], payload_format: PayloadFormat) -> Head:
     digest = hashlib.sha256(json.dumps([shown, headers, payload_format]).encode()).digest()
     return Head(uuid.UUID(bytes=digest[:16]), shown, headers, payload_format)

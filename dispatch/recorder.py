@@ -50,9 +50,9 @@ class Recorder:
         if not self._gathered or not (now or len(self._gathered) >= self._size or self.patience == 0):
             return []
         # Before the attempts that name them: those that this run has not seen yet, which are few.
-        new = {each.head for each in self._gathered if each.head and each.head.id not in self._heads}
-        outbox.insert_heads(new)
-        self._heads.update(head.id for head in new)
+        new = {each.head.id: each.head for each in self._gathered if each.head and each.head.id not in self._heads}
+        outbox.insert_heads(new.values())
+        self._heads.update(new)
         moved = outbox.finish(self._gathered)
         gathered, self._gathered = self._gathered, []
         for attempted in gathered:

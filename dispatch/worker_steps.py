@@ -1,5 +1,6 @@
 """What every Celery worker of the project does beside its tasks: it looks after the lanes, and stops gently."""
 
+import gc
 import logging
 from typing import Any
 
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 _INTERVAL = 1.0
 _REDIS_TIMEOUT = 0.5
+# A claim alone makes thousands of objects, of which hardly any is garbage before all of it has been sent.
+_GC_THRESHOLDS = 10_000, 10, 10
 
 
 class LookAfterLanes(bootsteps.StartStopStep):
@@ -75,6 +78,11 @@ def install(app: Celery) -> None:
 def _prepare(**_: Any) -> None:
     # Before the pool is forked, whose processes connect by themselves.
     connection_created.connect(plan_once)
+    # What is loaded now stays for as long as the process does. Looking through it for garbage again and again took an
+    # eighth of the time of a worker that meets new endpoints all the time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def _announce_stop(**_: Any) -> None:

@@ -40,6 +40,7 @@ UPDATE dispatch_delivery SET claim_token = %s, claimed_at = %s, lease_expires_at
 WHERE id = %s AND status = 'sending' AND trigger = 'test' AND claimed_by = ''
 RETURNING id, event_id, endpoint_id, attempt_count, claim_token
 """
+_INSERT_HEADS = "INSERT INTO dispatch_requesthead (id, url, headers, payload_format)"
 _NOTE_LENGTH = 200
 
 
@@ -62,18 +63,24 @@ def cancel(delivery_ids: Collection[uuid.UUID], *, note: str, now: datetime) -> 
 
 def insert_heads(heads: Collection[Head]) -> None:
     """Write heads of requests, those that are not there yet."""
-    if heads:
-        # In one order, so that two who write the same ones don't wait for each other in turn.
-        rows = [
-            [head.id, head.url, json.dumps(head.headers), head.payload_format]
-            for head in sorted(heads, key=lambda head: head.id)
-        ]
-        values = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
+    if not heads:
+        return
+    # In one order, so that two who write the same ones don't wait for each other in turn.
+    rows = [
+        (head.id, head.url, json.dumps(head.headers), head.payload_format.value)
+        for head in sorted(heads, key=lambda head: head.id)
+    ]
+    if connection.vendor == "postgresql":
+        # One text for any number of heads: it is prepared once.
         execute(
-            f"INSERT INTO dispatch_requesthead (id, url, headers, payload_format) VALUES {values} "
+            f"{_INSERT_HEADS} SELECT id, url, headers::jsonb, payload_format "
+            "FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[]) AS head (id, url, headers, payload_format) "
             "ON CONFLICT (id) DO NOTHING",
-            [part for row in rows for part in row],
+            [list(column) for column in zip(*rows, strict=True)],
         )
+    else:
+        values = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
+        execute(f"{_INSERT_HEADS} VALUES {values} ON CONFLICT (id) DO NOTHING", [part for row in rows for part in row])
 
 
 def insert_test(event: NewEvent, endpoint_id: uuid.UUID, *, lease: float) -> uuid.UUID:

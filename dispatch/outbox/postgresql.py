@@ -12,7 +12,7 @@ from dispatch.sql import execute
 # ends of a lane meet, a row is found twice. The last column is read in the snapshot of the claim: whatever is
 # published later rings its lane again.
 _CLAIM = """
-WITH lane AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[]) AS lane (endpoint_id, oldest, newest)),
+WITH lane AS (SELECT * FROM unnest(%b::uuid[], %s::int[], %s::int[]) AS lane (endpoint_id, oldest, newest)),
 due AS MATERIALIZED (
     SELECT due.id, lane.endpoint_id FROM lane CROSS JOIN LATERAL (
         SELECT * FROM (
