@@ -42,8 +42,9 @@ UNION ALL
 SELECT NULL, NULL, lane.endpoint_id, NULL, (
     SELECT next_attempt_at FROM dispatch_delivery
     WHERE endpoint_id = lane.endpoint_id AND status = 'pending' AND line IS NULL ORDER BY next_attempt_at
-    OFFSET (SELECT count(*) FROM due WHERE due.endpoint_id = lane.endpoint_id) LIMIT 1)
-FROM lane
+    OFFSET coalesce(found.number, 0) LIMIT 1)
+FROM lane LEFT JOIN (SELECT endpoint_id, count(*) AS number FROM due GROUP BY endpoint_id) AS found
+    ON found.endpoint_id = lane.endpoint_id
 """
 
 _KINDS = [
