@@ -1,6 +1,7 @@
 """What the documentation says is what the code does."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from dispatch.waiting import Reason
 from webhooks_project import conf
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("bench/*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def shown(value: object) -> str:
@@ -60,7 +62,18 @@ def test_every_state_stands_in_the_diagram() -> None:
     assert set(MOVES) == set(DeliveryStatus)
 
 
-def test_the_links_of_the_readme_lead_somewhere() -> None:
-    text = (ROOT / "README.md").read_text()
-    targets = [part.split(")")[0] for part in text.split("](")[1:]]
-    assert [each for each in targets if not each.startswith(("http", "#")) and not (ROOT / each).exists()] == []
+def anchors(page: Path) -> set[str]:
+    """Those that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not link.startswith("http") and not (target.exists() and (not anchor or anchor in anchors(target))):
+            broken.append(link)
+    assert broken == []
